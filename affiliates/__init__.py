@@ -1,0 +1,1 @@
+"""Who comes in, and who promotes: people, their keys, what they did, and the affiliates among them."""

@@ -1,0 +1,15 @@
+"""What the queue may ask of this app."""
+
+from uuid import UUID
+
+from alerts import services
+
+
+def evaluate_verdicts(*verdict_ids: str) -> None:
+    """Look at new counted verdicts and open what a person must see."""
+    services.open_for_verdicts(verdict_ids=[UUID(pk) for pk in verdict_ids])
+
+
+def evaluate_refused_claim(event_id: str) -> None:
+    """Open an alert for a recorded second claimant."""
+    services.open_for_refused_claim(event_id=UUID(event_id))

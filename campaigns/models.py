@@ -1,0 +1,272 @@
+"""Advertisers, their people and campaigns, and the posts that affiliates publish for them."""
+
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Lower
+
+from affiliates.models import Affiliate
+from campaigns.naming import CODE
+from campaigns.querysets import AdvertiserQuerySet, CampaignQuerySet, PostQuerySet
+from campaigns.rates import Rates
+from config import clock
+from config.models import Row
+from platforms.metrics import CONVERSIONS_LAG_H
+from platforms.models import Platform
+
+valid_code = RegexValidator(rf"\A{CODE.pattern}\Z", "2 to 12 letters A to Z and digits, nothing else.")
+valid_currency = RegexValidator(r"\A[A-Z]{3}\Z", "A three-letter ISO 4217 code, such as USD.")
+
+
+def validate_time_zone(name: str) -> None:
+    """Raises ValidationError for a name that is no IANA time zone."""
+    if name not in available_timezones():
+        raise ValidationError("%(name)s is no time zone", params={"name": name})
+
+
+class Advertiser(Row):
+    """An organisation that pays. Test advertisers (`livemode` false) are seen by test keys only."""
+
+    name = models.CharField(max_length=120)
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
+    livemode = models.BooleanField(default=True)
+    is_active = models.BooleanField(default=True)
+
+    objects = AdvertiserQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(Lower("name"), name="advertiser_name_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def today(self) -> date:
+        """The advertiser's own calendar day."""
+        return clock.now().astimezone(ZoneInfo(self.time_zone)).date()
+
+
+class Membership(Row):
+    """One of an advertiser's people: a manager decides, an analyst and a viewer read."""
+
+    class Role(models.TextChoices):
+        MANAGER = "manager"
+        ANALYST = "analyst"
+        VIEWER = "viewer"
+
+    advertiser = models.ForeignKey(Advertiser, models.PROTECT, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="memberships")
+    role = models.CharField(max_length=8, choices=Role, default=Role.VIEWER)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["advertiser", "user"], name="membership_once"),
+            models.CheckConstraint(condition=Q(role__in=["manager", "analyst", "viewer"]), name="membership_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.role} of {self.advertiser}"
+
+
+class Brand(Row):
+    """What a campaign is for; its code is part of the campaign's name."""
+
+    advertiser = models.ForeignKey(Advertiser, models.PROTECT, related_name="brands")
+    code = models.CharField(max_length=12, unique=True, validators=[valid_code])
+    name = models.CharField(max_length=120)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.CheckConstraint(condition=Q(code__regex=rf"^{CODE.pattern}$"), name="brand_code_form")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.code})"
+
+
+class Market(Row):
+    """Where a campaign runs; its code is part of the campaign's name."""
+
+    code = models.CharField(max_length=12, unique=True, validators=[valid_code])
+    country = models.CharField(max_length=80)
+    region = models.CharField(max_length=80, blank=True)
+
+    class Meta:
+        ordering = ["country"]
+        constraints = [models.CheckConstraint(condition=Q(code__regex=rf"^{CODE.pattern}$"), name="market_code_form")]
+
+    def __str__(self) -> str:
+        return f"{self.country} ({self.code})"
+
+
+class Campaign(Row):
+    """What an advertiser runs in one market for one brand, on one or more platforms, in one currency."""
+
+    class Status(models.TextChoices):
+        DRAFT = "draft"
+        ACTIVE = "active"
+        PAUSED = "paused"
+        COMPLETED = "completed"
+
+    advertiser = models.ForeignKey(Advertiser, models.PROTECT, related_name="campaigns")
+    brand = models.ForeignKey(Brand, models.PROTECT, related_name="campaigns")
+    market = models.ForeignKey(Market, models.PROTECT, related_name="campaigns")
+    campaign_name = models.CharField("name", max_length=120)
+    name = models.CharField("system name", max_length=180, unique=True, editable=False)
+    livemode = models.BooleanField(default=True, editable=False)
+    status = models.CharField(max_length=9, choices=Status, default=Status.DRAFT)
+    starts_on = models.DateField()
+    ends_on = models.DateField()
+    claim_window_days = models.PositiveSmallIntegerField(
+        default=14, help_text="Days after the end on which affiliates may still claim."
+    )
+    currency = models.CharField(max_length=3, default="USD", validators=[valid_currency])
+    budget = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
+    conversion_lag_h = models.PositiveSmallIntegerField(
+        "conversions may lag (hours)", default=CONVERSIONS_LAG_H, help_text="How late a sale may be reported."
+    )
+    is_open = models.BooleanField(
+        "open to all affiliates", default=False, help_text="Anybody may join with a first claim; otherwise by invitation."
+    )
+    allows_shared_content = models.BooleanField(
+        default=False, help_text="One post may also serve another campaign that allows it."
+    )
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+")
+    updated_at = models.DateTimeField(default=clock.now, editable=False)
+
+    objects = CampaignQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [models.Index(fields=["advertiser", "-created_at"], name="campaign_of_advertiser")]  # its list
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=["draft", "active", "paused", "completed"]), name="campaign_status_known"
+            ),
+            models.CheckConstraint(condition=Q(ends_on__gte=F("starts_on")), name="campaign_ends_after_start"),
+            models.CheckConstraint(condition=Q(budget=None) | Q(budget__gte=0), name="campaign_budget_positive"),
+            models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="campaign_currency_form"),
+            models.CheckConstraint(condition=Q(claim_window_days__lte=366), name="campaign_window_bounded"),
+            models.CheckConstraint(condition=Q(conversion_lag_h__lte=24 * 60), name="campaign_lag_bounded"),
+        ]
+
+    def __str__(self) -> str:
+        return self.campaign_name
+
+    @property
+    def last_claim_day(self) -> date:
+        """The last calendar day, in the advertiser's time zone, on which claims are taken."""
+        return self.ends_on + timedelta(days=self.claim_window_days)
+
+    def takes_claims_on(self, day: date) -> bool:
+        """While active or completed, from the start to the end of the claim window."""
+        return (
+            self.status in (self.Status.ACTIVE, self.Status.COMPLETED) and self.starts_on <= day <= self.last_claim_day
+        )
+
+
+class CampaignPlatform(Row):
+    """A platform a campaign runs on, and what it pays there. One that has posts is closed, not removed."""
+
+    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="campaign_platforms")
+    platform = models.ForeignKey(Platform, models.PROTECT, related_name="campaign_platforms")
+    rate_per_1000_views = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
+    rate_per_click = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
+    rate_per_conversion = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["platform__name"]
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "platform"], name="campaignplatform_once"),
+            *(
+                models.CheckConstraint(
+                    condition=Q(**{rate: None}) | Q(**{f"{rate}__gte": 0}), name=f"campaignplatform_{rate}_positive"
+                )
+                for rate in ("rate_per_1000_views", "rate_per_click", "rate_per_conversion")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign} on {self.platform}"
+
+    @property
+    def rates(self) -> Rates:
+        """The prices, as the pure module takes them."""
+        return Rates(self.rate_per_1000_views, self.rate_per_click, self.rate_per_conversion)
+
+
+class Enrolment(Row):
+    """An affiliate's place in a campaign: by invitation or, where the campaign is open, by the first claim."""
+
+    class Status(models.TextChoices):
+        INVITED = "invited"
+        ACTIVE = "active"
+        REMOVED = "removed"
+
+    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="enrolments")
+    affiliate = models.ForeignKey(Affiliate, models.PROTECT, related_name="enrolments")
+    status = models.CharField(max_length=8, choices=Status, default=Status.ACTIVE)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "affiliate"], name="enrolment_once"),
+            models.CheckConstraint(
+                condition=Q(status__in=["invited", "active", "removed"]), name="enrolment_status_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.affiliate} in {self.campaign}"
+
+
+class Post(Row):
+    """One piece of content: platform and the platform's own id. Its URL is stored in canonical form."""
+
+    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="posts")
+    affiliate = models.ForeignKey(Affiliate, models.PROTECT, related_name="posts")
+    platform = models.ForeignKey(Platform, models.PROTECT, related_name="posts")
+    external_id = models.CharField(max_length=128)
+    url = models.CharField(max_length=500)
+    is_reconciled = models.BooleanField(default=False)
+    posted_at = models.DateTimeField(null=True, blank=True, help_text="When the platform says it was published.")
+    displaced_at = models.DateTimeField(null=True, blank=True, help_text="A proven owner took its place.")
+    merged_into = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="merged")
+
+    objects = PostQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["campaign", "-created_at"], name="post_of_campaign"),  # the campaign page's list
+            models.Index(fields=["affiliate", "-created_at"], name="post_of_affiliate"),  # an affiliate's history
+            models.Index(fields=["platform", "external_id"], name="post_content"),  # who claims this content already
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["campaign", "platform", "external_id"],
+                condition=Q(displaced_at=None, merged_into=None),
+                name="post_one_claimant",
+            ),
+            models.UniqueConstraint(fields=["campaign", "platform", "url", "affiliate"], name="post_url_once"),
+            models.CheckConstraint(condition=~Q(url="") & ~Q(external_id=""), name="post_has_identity"),
+        ]
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class PostText(models.Model):
+    """What a post calls itself. It may be pruned or erased; the post and its figures stay."""
+
+    post = models.OneToOneField(Post, models.CASCADE, primary_key=True, related_name="text")
+    title = models.CharField(max_length=300, blank=True)
+    description = models.TextField(max_length=5000, blank=True)
+
+    def __str__(self) -> str:
+        return self.title

@@ -1,0 +1,96 @@
+"""Sets of advertisers, campaigns and posts that have a name; above all: whose rows may somebody see?"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
+
+from django.apps import apps
+from django.db import connection, models
+from django.db.models import Q
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+    from affiliates.models import User
+    from campaigns.models import Post
+
+
+class AdvertiserQuerySet(models.QuerySet):  # type: ignore[type-arg]
+    """Advertisers."""
+
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """Staff see all, members their own."""
+        return self.filter(_in_mode_of(user), Q() if user.is_staff else Q(pk__in=_advertisers_of(user)))
+
+    def managed_by(self, user: "User | AnonymousUser") -> Self:
+        """Those whose campaigns this user decides on: staff all, managers their own."""
+        mine = Q() if user.is_staff else Q(pk__in=_advertisers_of(user, role="manager"))
+        return self.filter(_in_mode_of(user), mine, is_active=True)
+
+
+class CampaignQuerySet(models.QuerySet):  # type: ignore[type-arg]
+    """Campaigns."""
+
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """Staff see all, members their advertiser's, affiliates those they are in or may join."""
+        if user.is_staff:
+            return self.filter(_in_mode_of(user))
+        theirs = Q(advertiser__in=_advertisers_of(user)) | Q(pk__in=_joined_by(user))
+        if getattr(user, "affiliate", None):
+            theirs |= Q(is_open=True, status__in=("active", "completed"))
+        return self.filter(_in_mode_of(user), theirs)
+
+    def managed_by(self, user: "User | AnonymousUser") -> Self:
+        """Those this user may edit: staff all, managers their advertiser's."""
+        mine = Q() if user.is_staff else Q(advertiser__in=_advertisers_of(user, role="manager"))
+        return self.filter(_in_mode_of(user), mine)
+
+    def for_advertiser_side(self, user: "User | AnonymousUser") -> Self:
+        """Those whose money and rules this user may see: staff all, members their advertiser's."""
+        mine = Q() if user.is_staff else Q(advertiser__in=_advertisers_of(user))
+        return self.filter(_in_mode_of(user), mine)
+
+
+class PostQuerySet(models.QuerySet):  # type: ignore[type-arg]
+    """Posts."""
+
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """Staff see all, members their advertiser's, affiliates their own."""
+        mine = Q(campaign__advertiser__in=_advertisers_of(user)) | Q(affiliate__user_id=user.pk)
+        return self.filter(_in_mode_of(user, "campaign__livemode"), Q() if user.is_staff else mine)
+
+    def standing(self) -> Self:
+        """Neither displaced by a proven owner nor merged into another."""
+        return self.filter(displaced_at=None, merged_into=None)
+
+    def write_looks(self, posts: Sequence["Post"]) -> None:
+        """Save what a settled batch of looks changed on these rows, in one statement."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                UPDATE campaigns_post AS row
+                SET is_reconciled = new.is_reconciled, posted_at = new.posted_at
+                FROM unnest(%s::uuid[], %s::boolean[], %s::timestamptz[]) AS new (id, is_reconciled, posted_at)
+                WHERE row.id = new.id
+                """,
+                [
+                    [post.pk for post in posts],
+                    [post.is_reconciled for post in posts],
+                    [post.posted_at for post in posts],
+                ],
+            )
+
+
+def _advertisers_of(user: "User | AnonymousUser", **role: str) -> "models.QuerySet":  # type: ignore[type-arg]
+    memberships = apps.get_model("campaigns", "Membership").objects
+    return memberships.filter(user_id=user.pk, **role).values("advertiser_id")
+
+
+def _joined_by(user: "User | AnonymousUser") -> "models.QuerySet":  # type: ignore[type-arg]
+    enrolments = apps.get_model("campaigns", "Enrolment").objects
+    return enrolments.filter(affiliate__user_id=user.pk).exclude(status="removed").values("campaign_id")
+
+
+def _in_mode_of(user: "User | AnonymousUser", path: str = "livemode") -> Q:
+    """A key sees the live or the test world; a person sees both."""
+    livemode = getattr(user, "livemode", None)
+    return Q() if livemode is None else Q(**{path: livemode})

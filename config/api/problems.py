@@ -1,0 +1,91 @@
+"""Every error of the API is a problem document (RFC 9457) with `code`, `request_id` and `errors[]` besides.
+
+`code` is stable, `detail` is for people. `errors` names each field with its own code and reason.
+"""
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from config.errors import DomainError
+from config.middleware import current_request_id
+
+log = structlog.get_logger(__name__)
+CONTENT_TYPE = "application/problem+json"
+NAMES = {404: "not_found", 405: "method_not_allowed", 500: "server_error", 503: "unavailable"}
+
+
+def problem(status: int, code: str, detail: str, errors: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    """The document itself."""
+    return {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": current_request_id(),
+        "errors": errors or [],
+    }
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's hook. What is not an answer to the sender stays an exception, to be logged as a fault of ours."""
+    if isinstance(error, Http404):
+        error = exceptions.NotFound()
+    elif isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied()
+    if isinstance(error, DomainError):
+        set_rollback()
+        errors = [{"field": error.field, "code": error.code, "detail": error.message}] if error.field else []
+        return _response(problem(error.status, error.code, error.message, errors))
+    if not isinstance(error, exceptions.APIException):
+        return None
+    set_rollback()
+    headers = {}
+    if getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = error.auth_header  # type: ignore[attr-defined]
+    wait_s = getattr(error, "wait", None)
+    if wait_s is not None:
+        headers["Retry-After"] = str(max(1, round(wait_s + 0.5)))
+    return _response(_of_api_exception(error), headers)
+
+
+def _of_api_exception(error: exceptions.APIException) -> dict[str, Any]:
+    if isinstance(error, exceptions.ValidationError):
+        errors = list(_flatten(error.detail))
+        first = errors[0] if errors else {"field": None, "detail": "The request is not valid."}
+        where = f"{first['field']}: " if first["field"] else ""
+        return problem(error.status_code, "invalid", f"{where}{first['detail']}", errors)
+    code = error.get_codes()
+    return problem(error.status_code, code if isinstance(code, str) else "invalid", str(error.detail))
+
+
+def _flatten(detail: Any, path: str = "") -> Iterator[dict[str, Any]]:
+    """DRF's nested errors as a list of {field, code, detail}; `non_field_errors` is the request as a whole."""
+    if isinstance(detail, dict):
+        for name, inner in detail.items():
+            step = "" if name == "non_field_errors" else str(name)
+            yield from _flatten(inner, f"{path}.{step}".strip("."))
+    elif isinstance(detail, list):
+        for index, inner in enumerate(detail):
+            yield from _flatten(inner, f"{path}[{index}]" if isinstance(inner, dict) else path)
+    else:
+        yield {"field": path or None, "code": getattr(detail, "code", "invalid"), "detail": str(detail)}
+
+
+def _response(document: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+    response = Response(document, status=document["status"], headers=headers)
+    response.content_type = CONTENT_TYPE
+    return response
+
+
+def as_json(request: HttpRequest, status: int, code: str, detail: str) -> JsonResponse:
+    """A problem document outside of DRF: unknown addresses and faults under /api/."""
+    return JsonResponse(problem(status, code, detail), status=status, content_type=CONTENT_TYPE)

@@ -1,0 +1,24 @@
+"""How often somebody may call. The counters live in the shared cache; see the settings THROTTLE_*."""
+
+from rest_framework.request import Request
+from rest_framework.throttling import SimpleRateThrottle
+from rest_framework.views import APIView
+
+
+class CallerThrottle(SimpleRateThrottle):
+    """By API key, else by person, else by address."""
+
+    scope = "caller"
+
+    def get_cache_key(self, request: Request, view: APIView) -> str:
+        caller = getattr(request.auth, "pk", None) or request.user.pk or self.get_ident(request)
+        return self.cache_format % {"scope": self.scope, "ident": caller}
+
+
+class SignUpThrottle(SimpleRateThrottle):
+    """Sign-ups by address."""
+
+    scope = "signup"
+
+    def get_cache_key(self, request: Request, view: APIView) -> str:
+        return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}

@@ -1,0 +1,41 @@
+"""The request id: taken from X-Request-ID if well formed, else made; it is on every log line and on the answer."""
+
+import re
+import time
+from collections.abc import Callable
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+
+from config.ids import new_id
+
+log = structlog.get_logger(__name__)
+_WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
+
+
+def current_request_id() -> str:
+    """The id of the request (or task) being worked on, or "" outside of any."""
+    return str(structlog.contextvars.get_contextvars().get("request_id", ""))
+
+
+class RequestIdMiddleware:
+    """Binds the request id for the length of a request and logs one line when it is answered."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("X-Request-ID", "")
+        request_id = given if _WELL_FORMED.fullmatch(given) else new_id().hex
+        started = time.perf_counter()
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            response = self.get_response(request)
+            log.info(
+                "request",
+                method=request.method,
+                path=request.path,  # never the query string, which may carry what people typed
+                status=response.status_code,
+                duration_ms=round((time.perf_counter() - started) * 1000, 1),
+            )
+        response["X-Request-ID"] = request_id
+        return response

@@ -1,0 +1,29 @@
+"""The platforms we can ask. See the package `platforms` for how to add one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+
+from platforms.adapters.base import Adapter
+from platforms.adapters.reddit import RedditAdapter
+from platforms.adapters.x import XAdapter
+from platforms.adapters.youtube import YouTubeAdapter
+
+ADAPTER_CLASSES: dict[str, type[Adapter]] = {
+    adapter.slug: adapter for adapter in (YouTubeAdapter, RedditAdapter, XAdapter)
+}
+
+_adapters: dict[str, tuple[Mapping[str, Any], Adapter]] = {}
+
+
+def adapter_for(slug: str) -> Adapter:
+    """This process's adapter for a platform, kept (with its token) as long as its settings stay what they are.
+
+    Raises KeyError for a platform without an adapter.
+    """
+    config = settings.PLATFORMS[slug]
+    kept = _adapters.get(slug)
+    if kept is None or kept[0] != config:
+        kept = _adapters[slug] = config, ADAPTER_CLASSES[slug](config)
+    return kept[1]

@@ -1,0 +1,43 @@
+"""What can happen to platforms and connections."""
+
+from datetime import timedelta
+
+from config import clock
+from platforms.adapters import ADAPTER_CLASSES
+from platforms.metrics import PLATFORM_NAMES
+from platforms.models import Connection, Platform
+
+
+def register_platforms(**_: object) -> None:
+    """Give every adapter its platform row and the application's own connections, live and test.
+
+    Runs after every migrate (whose signal brings arguments) and is harmless to repeat.
+    """
+    for slug in ADAPTER_CLASSES:
+        platform, _ = Platform.objects.get_or_create(slug=slug, defaults={"name": PLATFORM_NAMES[slug]})
+        for livemode in (True, False):
+            Connection.objects.get_or_create(platform=platform, affiliate=None, livemode=livemode)
+
+
+def park_connection(*, connection_id: object, reason: str) -> None:
+    """Stop a lane whose credential fails for good; its jobs wait, other lanes go on."""
+    Connection.objects.filter(pk=connection_id, state=Connection.State.ACTIVE).update(
+        state=Connection.State.PARKED, parked_at=clock.now(), parked_reason=reason[:200]
+    )
+
+
+def resume_connection(*, connection_id: object) -> None:
+    """Let a parked lane work again, once its credential is mended."""
+    Connection.objects.filter(pk=connection_id, state=Connection.State.PARKED).update(
+        state=Connection.State.ACTIVE, parked_at=None, parked_reason="", not_before=None
+    )
+
+
+def hold_connection(*, connection_id: object, wait_s: int) -> None:
+    """No call on this lane for so many seconds: the platform asked for it."""
+    Connection.objects.filter(pk=connection_id).update(not_before=clock.now() + timedelta(seconds=wait_s))
+
+
+def note_success(*, connection_id: object) -> None:
+    """The platform answered this lane just now."""
+    Connection.objects.filter(pk=connection_id).update(last_success_at=clock.now())

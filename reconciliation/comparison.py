@@ -1,0 +1,230 @@
+"""One claim held against one snapshot of the truth: the verdict.
+
+What goes in is plain values, what comes out is a plain value; nothing is looked up, so the same inputs give the same
+verdict, byte for byte. The steps:
+
+1. Each claimed figure is weighed by `rules`: how far is it over, and is that LOW, MEDIUM, HIGH or nothing at all? A
+   figure that was not claimed, or that no source counts, is None and weighs nothing.
+2. A figure *lags* while its source may not have caught up: views while the post (on some platforms: the claim) is
+   younger than the platform's window, conversions while the claim is younger than the campaign's window, clicks never.
+   The window's end itself is no longer within it. A post of unknown age counts as old.
+3. The status is the first that holds:
+
+   - INVALID_CLAIM: a figure is above what any post can have. Inaccurate.
+   - POST_MISSING: the platform answers and the post is not there. One more look 24 hours later; if that agrees, it is
+     inaccurate where the post was once seen live or the platform says it was deleted, and else no matter of trust.
+   - UNVERIFIABLE: the platform denied access, or no claimed figure has a truth. No matter of trust.
+   - DISCREPANCY: a figure that does not lag is MEDIUM or HIGH; the worst of those decides. Inaccurate.
+   - TOO_EARLY: a figure that lags is MEDIUM or HIGH. No matter of trust yet: one more look when the last of these
+     windows has ended, and in that look nothing lags any more.
+   - DISCREPANCY, LOW: something is over, but not by much. Accurate.
+   - MATCHED: nothing is over. Accurate.
+
+4. A claim that once was TOO_EARLY earns no trust by what grew since: MATCHED and LOW then have no effect on it.
+
+A verdict that asks for another look (`next_look_at`) is provisional and has no effect on trust. The verdict without one
+is the claim's counted verdict. A claim has four looks at most.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+
+from platforms.metrics import Availability, Lag, LagBasis
+from reconciliation import sentences
+from reconciliation.rules import OVER_LIMIT, Level, MetricVerdict, Rules, Thresholds, half_even, worst
+
+__all__ = [
+    "Claim",
+    "Figures",
+    "Level",
+    "Looks",
+    "MetricVerdict",
+    "Rules",
+    "Status",
+    "Thresholds",
+    "TrustEffect",
+    "Truth",
+    "Verdict",
+    "judge",
+]
+
+MISSING_LOOK_AFTER_H = 24
+
+
+class Status(StrEnum):
+    """What a verdict says about a claim."""
+
+    MATCHED = "MATCHED"
+    DISCREPANCY = "DISCREPANCY"
+    TOO_EARLY = "TOO_EARLY"
+    POST_MISSING = "POST_MISSING"
+    UNVERIFIABLE = "UNVERIFIABLE"
+    INVALID_CLAIM = "INVALID_CLAIM"
+
+
+class TrustEffect(StrEnum):
+    """How a verdict counts for its affiliate."""
+
+    ACCURATE = "ACCURATE"
+    INACCURATE = "INACCURATE"
+    NONE = "NONE"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The three figures that can be claimed and counted. None: not claimed, or no source says."""
+
+    views: int | None = None
+    clicks: int | None = None
+    conversions: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the affiliate says, and when; at least one figure is named."""
+
+    figures: Figures
+    claimed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What the sources said at one moment.
+
+    `availability` is the platform's answer about the post, None when it was not asked because nothing claimed needs it.
+    `deleted`: the platform itself says that the post was deleted or removed. `posted_at` is None when unknown.
+    """
+
+    figures: Figures
+    availability: Availability | None
+    deleted: bool
+    fetched_at: datetime
+    posted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """The earlier looks at this same claim, oldest first, and whether the post was ever seen live."""
+
+    previous: tuple[Status, ...] = ()
+    seen_live: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One claim against one snapshot.
+
+    `metrics` holds the claimed metrics only. `confidence` is the share of them that has a truth (three places).
+    `next_look_at` is None exactly when this is the claim's counted verdict.
+    """
+
+    status: Status
+    level: Level | None
+    metrics: Mapping[str, MetricVerdict]
+    confidence: Decimal
+    explanation: str
+    next_look_at: datetime | None
+    trust_effect: TrustEffect
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    status: Status
+    level: Level | None = None
+    next_look_at: datetime | None = None
+    trust_effect: TrustEffect = TrustEffect.NONE
+
+
+def judge(claim: Claim, truth: Truth, *, platform: str, rules: Rules, lags: Mapping[str, Lag], looks: Looks) -> Verdict:
+    """Hold a claim against a snapshot that was fetched at or after it.
+
+    `platform` is its slug; `lags` has the windows of the metrics that can lag, by metric.
+    Raises ValueError for a snapshot from before the claim, and for a claim without figures.
+    """
+    if truth.fetched_at < claim.claimed_at:
+        raise ValueError("a claim is never judged by a snapshot from before it")
+    windows = {} if Status.TOO_EARLY in looks.previous else _open_windows(claim, truth, lags)
+    counted = asdict(truth.figures)
+    metrics = {
+        metric: rules.weigh(metric, claimed, counted[metric], lagging=metric in windows)
+        for metric, claimed in asdict(claim.figures).items()
+        if claimed is not None
+    }
+    if not metrics:
+        raise ValueError("a claim names at least one figure")
+    decision = _decide(metrics, truth, rules, windows, looks)
+    known = sum(figure.truth is not None for figure in metrics.values())
+    case = sentences.Case(platform, metrics, truth.fetched_at - claim.claimed_at, len(looks.previous) + 1)
+    return Verdict(
+        status=decision.status,
+        level=decision.level,
+        metrics=metrics,
+        confidence=half_even(Fraction(known, len(metrics)), 3),
+        explanation=_explain(decision, case, truth, rules, lags, looks),
+        next_look_at=decision.next_look_at,
+        trust_effect=decision.trust_effect,
+    )
+
+
+def _open_windows(claim: Claim, truth: Truth, lags: Mapping[str, Lag]) -> dict[str, datetime]:
+    """The metrics that lag at this fetch, with the moment from which they no longer do."""
+    windows = {}
+    for metric, lag in lags.items():
+        since = truth.posted_at if lag.basis == LagBasis.POST_AGE else claim.claimed_at
+        if since and truth.fetched_at < (end := since + timedelta(hours=lag.hours)):
+            windows[metric] = end
+    return windows
+
+
+def _decide(
+    metrics: Mapping[str, MetricVerdict], truth: Truth, rules: Rules, windows: Mapping[str, datetime], looks: Looks
+) -> _Decision:
+    """The first status that holds, in the order of the module's docstring."""
+    if any(figure.claimed > rules.impossible_above for figure in metrics.values()):
+        return _Decision(Status.INVALID_CLAIM, trust_effect=TrustEffect.INACCURATE)
+    if truth.availability == Availability.MISSING:
+        if not looks.previous or looks.previous[-1] != Status.POST_MISSING:
+            next_look_at = truth.fetched_at + timedelta(hours=MISSING_LOOK_AFTER_H)
+            return _Decision(Status.POST_MISSING, next_look_at=next_look_at)
+        once_there = looks.seen_live or truth.deleted
+        effect = TrustEffect.INACCURATE if once_there else TrustEffect.NONE
+        return _Decision(Status.POST_MISSING, trust_effect=effect)
+    if truth.availability == Availability.DENIED or all(figure.truth is None for figure in metrics.values()):
+        return _Decision(Status.UNVERIFIABLE)
+    settled = worst(figure.level for figure in metrics.values() if not figure.lagging)
+    if settled in OVER_LIMIT:
+        return _Decision(Status.DISCREPANCY, settled, trust_effect=TrustEffect.INACCURATE)
+    level = worst(figure.level for figure in metrics.values())
+    if level in OVER_LIMIT:
+        ends = [windows[metric] for metric, figure in metrics.items() if figure.lagging and figure.level in OVER_LIMIT]
+        return _Decision(Status.TOO_EARLY, level, next_look_at=max(ends))
+    effect = TrustEffect.NONE if Status.TOO_EARLY in looks.previous else TrustEffect.ACCURATE
+    return _Decision(Status.DISCREPANCY if level else Status.MATCHED, level, trust_effect=effect)
+
+
+def _explain(
+    decision: _Decision, case: sentences.Case, truth: Truth, rules: Rules, lags: Mapping[str, Lag], looks: Looks
+) -> str:
+    match decision.status:
+        case Status.INVALID_CLAIM:
+            return sentences.impossible_claim(case, rules.impossible_above)
+        case Status.POST_MISSING:
+            return sentences.post_missing(
+                case, deleted=truth.deleted, seen_live=looks.seen_live, next_look_at=decision.next_look_at
+            )
+        case Status.UNVERIFIABLE if truth.availability == Availability.DENIED:
+            return sentences.access_denied(case)
+        case Status.UNVERIFIABLE:
+            return sentences.no_truth(case)
+        case _:
+            return sentences.figures_judged(
+                case,
+                thresholds=rules.thresholds,
+                lags=lags,
+                next_look_at=decision.next_look_at,
+                cleared=decision.level not in OVER_LIMIT and Status.TOO_EARLY in looks.previous,
+            )

@@ -1,0 +1,27 @@
+"""Why a claim, a run or a change of rules is refused."""
+
+from campaigns.models import Post
+from config.errors import ConflictError, DomainError
+
+
+class ClaimRefusedError(DomainError):
+    """A claim that can't be taken as it stands. `code` says why, `field` which input it is about."""
+
+    code = "claim_refused"
+
+
+class SecondClaimantError(ConflictError):
+    """Somebody else claims this content already. By whom is not said to the one who asks."""
+
+    code = "already_claimed"
+
+    def __init__(self, post: Post) -> None:
+        super().__init__("This post is claimed already.", field="url")
+        self.post = post
+
+
+class RulesRefusedError(DomainError):
+    """Thresholds that make no sense."""
+
+    code = "invalid_rules"
+    status = 400

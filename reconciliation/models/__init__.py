@@ -1,0 +1,28 @@
+"""What was claimed, what was found, what followed from it, and the work of looking."""
+
+from reconciliation.models.evidence import (
+    AffiliateReport,
+    PlatformReport,
+    PlatformReportBody,
+    PostState,
+    ReconciliationLog,
+    ReportEvidence,
+    RuleSet,
+)
+from reconciliation.models.trust import TrustEvent, TrustScore
+from reconciliation.models.work import Job, Run, RunJob
+
+__all__ = [
+    "AffiliateReport",
+    "Job",
+    "PlatformReport",
+    "PlatformReportBody",
+    "PostState",
+    "ReconciliationLog",
+    "ReportEvidence",
+    "RuleSet",
+    "Run",
+    "RunJob",
+    "TrustEvent",
+    "TrustScore",
+]

@@ -1,0 +1,93 @@
+"""The work of looking at posts. These rows are the record; the queue only wakes somebody to read them."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from campaigns.models import Post
+from config.models import Row
+from platforms.models import Connection
+from reconciliation.querysets import JobQuerySet
+
+
+class Job(Row):
+    """One look at a post that is to be taken. A post has at most one that is not over yet."""
+
+    class Reason(models.TextChoices):
+        SUBMISSION = "submission"
+        SECOND_LOOK = "second_look"
+        MANUAL = "manual"
+
+    class State(models.TextChoices):
+        DUE = "due"
+        LEASED = "leased"
+        DONE = "done"
+        DEAD = "dead"
+
+    post = models.ForeignKey(Post, models.PROTECT, related_name="jobs")
+    connection = models.ForeignKey(
+        Connection, models.PROTECT, null=True, related_name="jobs", help_text="The lane. Empty: no platform is asked."
+    )
+    reason = models.CharField(max_length=12, choices=Reason)
+    priority = models.PositiveSmallIntegerField(default=50, help_text="The smaller the more urgent.")
+    state = models.CharField(max_length=8, choices=State, default=State.DUE)
+    due_at = models.DateTimeField()
+    attempts = models.PositiveSmallIntegerField(default=0)
+    leased_until = models.DateTimeField(null=True)
+    lease = models.UUIDField(null=True, help_text="Who holds it: a settlement under another lease is void.")
+    last_error = models.CharField(max_length=300, blank=True)
+    finished_at = models.DateTimeField(null=True)
+    request_id = models.CharField(max_length=64, blank=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["due_at"]
+        indexes = [
+            # the next batch of a lane
+            models.Index(
+                fields=["connection", "priority", "due_at"], condition=Q(state="due"), name="job_next_of_lane"
+            ),
+            models.Index(fields=["due_at"], condition=Q(state="due"), name="job_due"),  # the sweep: what is due
+            models.Index(fields=["leased_until"], condition=Q(state="leased"), name="job_lapsed"),  # the sweep
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["post"], condition=Q(state__in=["due", "leased"]), name="job_one_pending_a_post"
+            ),
+            models.CheckConstraint(condition=Q(state__in=["due", "leased", "done", "dead"]), name="job_state_known"),
+            models.CheckConstraint(
+                condition=(Q(state="leased") & Q(lease__isnull=False, leased_until__isnull=False))
+                | ~Q(state="leased"),
+                name="job_lease_has_a_holder",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_reason_display()} look, {self.state}"
+
+
+class Run(Row):
+    """A set of looks somebody asked for, with the scope they asked it for."""
+
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    scope = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"Run of {self.created_at:%d %b %Y %H:%M}"
+
+
+class RunJob(models.Model):
+    """A look that belongs to a run. It may have been due for another reason already."""
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="run_jobs")
+    job = models.ForeignKey(Job, models.CASCADE, related_name="run_jobs")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "job"], name="runjob_once")]
+
+    def __str__(self) -> str:
+        return f"{self.job_id} in {self.run_id}"

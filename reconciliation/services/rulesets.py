@@ -1,0 +1,61 @@
+"""Rule sets: which thresholds and floors hold, as append-only versions."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from affiliates.models import User
+from affiliates.services import audit
+from reconciliation.errors import RulesRefusedError
+from reconciliation.models import RuleSet
+from reconciliation.rules import DEFAULT_CELLS, RuleMatrix, RuleMatrixError, parse_matrix, with_campaign_cells
+
+
+_parsed: dict[UUID, RuleMatrix] = {}
+
+
+def ensure_default(**_: object) -> None:
+    """Version 1 exists, however the database was made. Runs after every migrate; harmless to repeat."""
+    RuleSet.objects.get_or_create(version=1, defaults={"cells": DEFAULT_CELLS})
+
+
+def current() -> RuleSet:
+    """The newest version: the one that new verdicts are drawn by."""
+    return RuleSet.objects.order_by("-version")[0]
+
+
+def matrix_of(ruleset: RuleSet) -> RuleMatrix:
+    """A version's cells, parsed once a process: a version never changes."""
+    if ruleset.pk not in _parsed:
+        _parsed[ruleset.pk] = parse_matrix(ruleset.cells)
+    return _parsed[ruleset.pk]
+
+
+@transaction.atomic
+def save_version(*, cells: list[dict[str, Any]], by: User | None) -> RuleSet:
+    """Write a new version. Raises RulesRefusedError; writing what already holds gives the current version back."""
+    try:
+        parse_matrix(cells)
+    except RuleMatrixError as error:
+        raise RulesRefusedError(error.reason, field=error.field) from error
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('ruleset', 0))")
+    newest = current()
+    if newest.cells == cells:
+        return newest
+    ruleset = RuleSet.objects.create(version=newest.version + 1, cells=cells, created_by=by)
+    audit(actor=by, action="ruleset.saved", row=ruleset, changes={"version": ruleset.version})
+    return ruleset
+
+
+@transaction.atomic
+def set_campaign_thresholds(*, campaign_id: object, cells: list[dict[str, Any]], by: User) -> RuleSet:
+    """Replace one campaign's cells and leave all others as they are. An empty list: the defaults hold for it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('ruleset', 0))")
+    try:
+        merged = with_campaign_cells(current().cells, str(campaign_id), cells)
+    except RuleMatrixError as error:
+        raise RulesRefusedError(error.reason, field=error.field) from error
+    return save_version(cells=merged, by=by)

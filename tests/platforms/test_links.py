@@ -1,0 +1,346 @@
+import time
+from dataclasses import FrozenInstanceError
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from platforms.links import MAX_URL_CHARS, NeedsNetwork, NotAPost, PostLink, Refusal, identify
+
+VIDEO = "dQw4w9WgXcQ"
+X_ID = "1790000000000000001"
+
+YOUTUBE_POSTS = [
+    f"https://www.youtube.com/watch?v={VIDEO}",
+    f"http://youtube.com/watch?v={VIDEO}",
+    f"https://m.youtube.com/watch?v={VIDEO}&t=10s",
+    f"https://music.youtube.com/watch?v={VIDEO}&si=abc",
+    f"https://www.youtube.com/watch?app=desktop&list=PL123&v={VIDEO}&index=2",
+    f"https://www.youtube.com/watch/?v={VIDEO}",
+    f"https://www.youtube.com/watch?v={VIDEO}#t=30",
+    f"https://www.youtube.com/watch?v={VIDEO}&v={VIDEO}",
+    f"https://www.youtube.com/watch?v={VIDEO}&redirect=https://youtu.be/aaaaaaaaaaa",
+    f"https://www.youtube.com/shorts/{VIDEO}",
+    f"https://www.youtube.com/shorts/{VIDEO}/?feature=share",
+    f"https://www.youtube.com/live/{VIDEO}?feature=shared",
+    f"https://www.youtube.com/embed/{VIDEO}?autoplay=1",
+    f"https://www.youtube-nocookie.com/embed/{VIDEO}",
+    f"https://youtube-nocookie.com/embed/{VIDEO}",
+    f"https://www.youtube.com/v/{VIDEO}",
+    f"https://www.youtube.com/e/{VIDEO}",
+    f"https://www.youtube.com/vi/{VIDEO}",
+    f"https://youtu.be/{VIDEO}",
+    f"https://youtu.be/{VIDEO}/?si=tracking00000",
+    f"https://youtu.be/{VIDEO}?v=aaaaaaaaaaa",
+    f"HTTPS://WWW.YouTube.COM/watch?v={VIDEO}",
+    f"https://www.youtube.com./watch?v={VIDEO}",
+    f"https://www.youtube.com:443/watch?v={VIDEO}",
+    f"http://www.youtube.com:80/watch?v={VIDEO}",
+    f"https://www.youtube.com:/watch?v={VIDEO}",
+    f"  https://youtu.be/{VIDEO}\n",
+    f"\u00a0https://youtu.be/{VIDEO}\t",
+    f"https://www.youtube.com/attribution_link?a=x&u=%2Fwatch%3Fv%3D{VIDEO}%26feature%3Dshare",
+    f"https://www.youtube.com/redirect?event=video&q=https%3A%2F%2Fyoutu.be%2F{VIDEO}",
+    f"https://consent.youtube.com/m?continue=https%3A%2F%2Fwww.youtube.com%2Fwatch%3Fv%3D{VIDEO}&gl=DE",
+]
+
+REDDIT_POSTS = [
+    "https://www.reddit.com/r/django/comments/1abc2D/a_title/",
+    "https://reddit.com/r/django/comments/1abc2d",
+    "https://old.reddit.com/r/django/comments/1abc2d/",
+    "https://new.reddit.com/r/django/comments/1abc2d/a_title",
+    "https://np.reddit.com/r/django/comments/1abc2d/a_title",
+    "https://nm.reddit.com/r/django/comments/1abc2d/a_title",
+    "https://m.reddit.com/r/django/comments/1abc2d/a_title",
+    "https://de.reddit.com/r/django/comments/1abc2d/ein_titel/",
+    "https://www.reddit.com/r/django/comments/1abc2d/привет/",
+    "https://www.reddit.com/r/django/comments/1ABC2D/%D0%BF/?utm_source=share&id=t3_zzzzz#x",
+    "https://www.reddit.com/r/u_some-body/comments/1abc2d/a_title",
+    "https://www.reddit.com/comments/1abc2d",
+    "https://www.reddit.com/comments/1abc2d/a_title/",
+    "https://www.reddit.com/user/some-body/comments/1abc2d/a_title",
+    "https://www.reddit.com/u/some_body/comments/1abc2d",
+    "https://www.reddit.com/gallery/1abc2d",
+    "https://redd.it/1abc2d",
+    "https://redd.it/1ABC2D/",
+    "https://www.redditmedia.com/r/django/comments/1abc2d/a_title/?ref_source=embed&embed=true",
+]
+
+X_POSTS = [
+    f"https://x.com/somebody/status/{X_ID}",
+    f"https://www.x.com/somebody/status/{X_ID}?s=20&t=abc",
+    f"https://mobile.x.com/somebody/status/{X_ID}",
+    f"https://twitter.com/Some_Body1/status/{X_ID}/",
+    f"https://www.twitter.com/somebody/status/{X_ID}#m",
+    f"https://mobile.twitter.com/somebody/status/{X_ID}",
+    f"https://x.com/i/status/{X_ID}",
+    f"https://x.com/i/web/status/{X_ID}",
+    f"https://twitter.com/web/status/{X_ID}",
+    f"https://twitter.com/somebody/statuses/{X_ID}",
+    f"https://x.com/somebody/status/{X_ID}/photo/1",
+    f"https://x.com/somebody/status/{X_ID}/video/1?ref=1790000000000000099",
+]
+
+
+@pytest.mark.parametrize("url", YOUTUBE_POSTS)
+def test_youtube_forms_name_the_video(url):
+    assert identify(url) == PostLink("youtube", VIDEO, f"https://www.youtube.com/watch?v={VIDEO}")
+
+
+@pytest.mark.parametrize("url", REDDIT_POSTS)
+def test_reddit_forms_name_the_post_in_lower_case_without_its_prefix(url):
+    assert identify(url) == PostLink("reddit", "1abc2d", "https://www.reddit.com/comments/1abc2d")
+
+
+@pytest.mark.parametrize("url", X_POSTS)
+def test_x_forms_name_the_post(url):
+    assert identify(url) == PostLink("x", X_ID, f"https://x.com/i/status/{X_ID}")
+
+
+@pytest.mark.parametrize("url", [*YOUTUBE_POSTS, *REDDIT_POSTS, *X_POSTS])
+def test_a_canonical_url_names_the_same_post(url):
+    link = identify(url)
+    assert identify(link.canonical_url) == link
+
+
+def test_letter_case_tells_youtube_videos_apart():
+    assert identify(f"https://youtu.be/{VIDEO}") != identify(f"https://youtu.be/{VIDEO.lower()}")
+
+
+SHORT_LINKS = [
+    ("https://www.reddit.com/r/django/s/AbC123", "reddit", "https://www.reddit.com/r/django/s/AbC123"),
+    ("http://old.reddit.com/r/django/s/AbC123/?x=1", "reddit", "https://www.reddit.com/r/django/s/AbC123"),
+    ("https://reddit.com/u/some-body/s/AbC123", "reddit", "https://www.reddit.com/u/some-body/s/AbC123"),
+    ("https://youtube.com/clip/UgkxAbC_-123?si=1", "youtube", "https://www.youtube.com/clip/UgkxAbC_-123"),
+    ("http://t.co/AbC123", "x", "https://t.co/AbC123"),
+    ("https://pic.twitter.com/AbC123", "x", "https://pic.twitter.com/AbC123"),
+]
+
+
+@pytest.mark.parametrize(("url", "platform", "asked"), SHORT_LINKS)
+def test_a_short_link_waits_for_the_network(url, platform, asked):
+    assert identify(url) == NeedsNetwork(platform, asked)
+    assert identify(asked) == NeedsNetwork(platform, asked)
+
+
+REFUSED = [
+    # No URL at all
+    ("", Refusal.NOT_A_URL),
+    ("   ", Refusal.NOT_A_URL),
+    ("hello", Refusal.NOT_A_URL),
+    (VIDEO, Refusal.NOT_A_URL),
+    (f"www.youtube.com/watch?v={VIDEO}", Refusal.NOT_A_URL),
+    (f"//www.youtube.com/watch?v={VIDEO}", Refusal.NOT_A_URL),
+    (f"https:www.youtube.com/watch?v={VIDEO}", Refusal.NOT_A_URL),
+    (f"https:///www.youtube.com/watch?v={VIDEO}", Refusal.NOT_A_URL),
+    (f"https://:443/watch?v={VIDEO}", Refusal.NOT_A_URL),
+    ("https://[::1/watch", Refusal.NOT_A_URL),
+    ("https://x.com]/watch", Refusal.NOT_A_URL),
+    (f"https://youtu.be:port/{VIDEO}", Refusal.NOT_A_URL),
+    (f"https://youtu.be:99999/{VIDEO}", Refusal.NOT_A_URL),
+    (f"https://youtu.be:٤٤٣/{VIDEO}", Refusal.NOT_A_URL),
+    (f"https://youtube.com\uff0f@evil.com/watch?v={VIDEO}", Refusal.NOT_A_URL),
+    # Characters
+    (f"https://www.youtube.com/wat\tch?v={VIDEO}", Refusal.FORBIDDEN_CHARACTER),
+    (f"https://www.youtube.com/watch\n?v={VIDEO}", Refusal.FORBIDDEN_CHARACTER),
+    (f"\x00https://youtu.be/{VIDEO}", Refusal.FORBIDDEN_CHARACTER),
+    (f"https://youtu.be/{VIDEO}\x7f", Refusal.FORBIDDEN_CHARACTER),
+    (f"https://youtu.be/{VIDEO}\u200b", Refusal.FORBIDDEN_CHARACTER),
+    (f"https://youtu.be/\u202e{VIDEO}", Refusal.FORBIDDEN_CHARACTER),
+    (f"https://youtu.be/{VIDEO}\ud800", Refusal.FORBIDDEN_CHARACTER),
+    (f"https://youtu.be/{VIDEO} and more", Refusal.FORBIDDEN_CHARACTER),
+    (f"https:\\\\youtu.be\\{VIDEO}", Refusal.FORBIDDEN_CHARACTER),
+    (f"https://evil.com\\@youtu.be/{VIDEO}", Refusal.FORBIDDEN_CHARACTER),
+    # Scheme, user, port
+    (f"ftp://youtu.be/{VIDEO}", Refusal.SCHEME_NOT_ALLOWED),
+    ("javascript:alert(1)", Refusal.SCHEME_NOT_ALLOWED),
+    ("data:text/html,x", Refusal.SCHEME_NOT_ALLOWED),
+    ("file:///etc/passwd", Refusal.SCHEME_NOT_ALLOWED),
+    (f"youtube.com:443/watch?v={VIDEO}", Refusal.SCHEME_NOT_ALLOWED),
+    (f"https://youtube.com@evil.com/watch?v={VIDEO}", Refusal.USERINFO_NOT_ALLOWED),
+    (f"https://me:secret@youtu.be/{VIDEO}", Refusal.USERINFO_NOT_ALLOWED),
+    (f"https://@youtu.be/{VIDEO}", Refusal.USERINFO_NOT_ALLOWED),
+    (f"https://youtu.be:8443/{VIDEO}", Refusal.PORT_NOT_ALLOWED),
+    (f"https://youtu.be:80/{VIDEO}", Refusal.PORT_NOT_ALLOWED),
+    (f"http://youtu.be:443/{VIDEO}", Refusal.PORT_NOT_ALLOWED),
+    (f"https://youtu.be:0/{VIDEO}", Refusal.PORT_NOT_ALLOWED),
+    # Hosts
+    *(
+        (f"https://{host}/watch?v={VIDEO}", Refusal.HOST_NOT_SUPPORTED)
+        for host in (
+            *("evil.com", "youtube.com.evil.com", "notyoutube.com", "evil.com.", "www.youtube.com..", ".", "youtube"),
+            *("youtube.co", "www.www.youtube.com", "gaming.youtube.com", "studio.youtube.com", "www.youtu.be"),
+            *("youtubе.com", "xn--youtub-8of.com", "ｙｏｕｔｕｂｅ.com", "youtube。com", "youtu\u00adbe.com".replace("\u00ad", "")),
+            *("127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "localhost", "169.254.169.254", "%79outube.com"),
+        )
+        if host != "youtube.com"
+    ),
+    *(
+        (f"https://{host}/somebody/status/{X_ID}", Refusal.HOST_NOT_SUPPORTED)
+        for host in (
+            *("netflix.com", "fedex.com", "m.x.com", "api.x.com", "api.twitter.com", "х.com", "xx.com"),
+            *("vxtwitter.com", "fxtwitter.com", "fixupx.com", "fixvx.com", "nitter.net"),
+        )
+    ),
+    *(
+        (f"https://{host}/r/django/comments/1abc2d/", Refusal.HOST_NOT_SUPPORTED)
+        for host in (
+            *("rеddit.com", "evilreddit.com", "abc.reddit.com", "d.reddit.com", "d1.reddit.com", "de.old.reddit.com"),
+            *("oauth.reddit.com", "reddit.com.de", "de.redd.it", "www.redd.it"),
+        )
+    ),
+    ("https://www.tiktok.com/@somebody/video/7212345678901234567", Refusal.HOST_NOT_SUPPORTED),
+    # YouTube, but no post
+    *(
+        (f"https://www.youtube.com/{path}", Refusal.NOT_A_POST)
+        for path in (
+            *("", "watch", "watch/", "watch?v=", "watch?list=PL123", f"watch#v={VIDEO}", f"watch/{VIDEO}"),
+            *(f"watch?v={VIDEO}&v=aaaaaaaaaaa", f"watch?V={VIDEO}", f"Watch?v={VIDEO}", f"/watch?v={VIDEO}"),
+            *("embed/live_stream?channel=UC1", "embed/videoseries?list=PL1", "shorts", "shorts/", "embed"),
+            *("@handle", "@handle/live", "channel/UC1", "c/name", "user/name", "playlist?list=PL1"),
+            *("results?search_query=x", "post/Ugkx123", "watch_videos?video_ids=a,b", f"shorts/{VIDEO}/comments"),
+            *(f"?v={VIDEO}", f"%77atch?v={VIDEO}", f"x/../watch?v={VIDEO}", "clip/", "clip"),
+            *("attribution_link", "attribution_link?u=", "redirect?q=https://evil.com/", "redirect?q=/"),
+            *(f"redirect?q=https://evil.com/watch?v={VIDEO}", f"redirect?q=//evil.com/watch?v={VIDEO}"),
+            *("redirect?q=javascript:alert(1)", f"redirect?q=/redirect?q=/watch?v={VIDEO}", f"redirect?u=/watch?v={VIDEO}"),
+            f"redirect?q=https%3A%2F%2Fx.com%2Fi%2Fstatus%2F{X_ID}",
+        )
+    ),
+    ("https://youtu.be", Refusal.NOT_A_POST),
+    ("https://youtu.be/", Refusal.NOT_A_POST),
+    (f"https://youtu.be/?v={VIDEO}", Refusal.NOT_A_POST),
+    (f"https://youtu.be/shorts/{VIDEO}", Refusal.NOT_A_POST),
+    (f"https://consent.youtube.com/watch?v={VIDEO}", Refusal.NOT_A_POST),
+    # YouTube, and no id
+    *(
+        (f"https://www.youtube.com/{path}", Refusal.MALFORMED_ID)
+        for path in (
+            *("watch?v=short", f"watch?v={VIDEO}x", f"watch?v={VIDEO}%0a", f"watch?v={VIDEO}%00", f"watch?v={VIDEO}?si=x"),
+            *("watch?v=dQw4w9WgXc٣", "watch?v=dQw4w9WgXcé", "watch?v=dQw4w9WgXc.", "watch?v=dQw4w9WgX%20Q"),
+            *("shorts/short", f"shorts/{VIDEO}&x=1", f"shorts/%64{VIDEO[1:]}", f"embed/{VIDEO};x", "clip/a%20b"),
+        )
+    ),
+    (f"https://youtu.be/{VIDEO}&feature=youtu.be", Refusal.MALFORMED_ID),
+    (f"https://youtu.be/{VIDEO}.", Refusal.MALFORMED_ID),
+    ("https://youtu.be/watch", Refusal.MALFORMED_ID),
+    # Reddit
+    *(
+        (f"https://www.reddit.com/{path}", Refusal.NOT_A_POST)
+        for path in (
+            *("", "r/django", "r/django/", "user/somebody", "u/somebody", "r/django/wiki/index", "r/django/comments"),
+            *("r/../comments/1abc2d", "r//comments/1abc2d", "r/a+b/comments/1abc2d", "r/приве/comments/1abc2d"),
+            *("comments", "gallery", "gallery/1abc2d/x", "r/django/s/", "r/django/s", "s/AbC123", "r/django/s/a/b"),
+            *("R/django/comments/1abc2d", "r/django/1abc2d", "1abc2d", "?id=1abc2d", "media?url=https://i.redd.it/x"),
+        )
+    ),
+    *(
+        (f"https://www.reddit.com/{path}", Refusal.COMMENT)
+        for path in (
+            *("r/django/comments/1abc2d/a_title/k9zzzz/", "r/django/comments/1abc2d/a_title/k9zzzz?context=3"),
+            *("r/django/comments/1abc2d//k9zzzz", "r/django/comments/1abc2d/comment/k9zzzz/"),
+            *("comments/1abc2d/_/k9zzzz", "user/somebody/comments/1abc2d/a_title/k9zzzz"),
+        )
+    ),
+    *(
+        (f"https://www.reddit.com/{path}", Refusal.MALFORMED_ID)
+        for path in (
+            *("comments/t3_1abc2d", "comments/1abc2d.json", "comments/1abc2d%0a", "comments/٣abc", "comments/1abc-d"),
+            *("comments/\u212aabc", "comments/01abc2d", "comments/12345678901234", "comments//a_title", "r/django/s/a.b"),
+        )
+    ),
+    ("https://i.redd.it/1abc2d.jpg", Refusal.NOT_A_POST),
+    ("https://v.redd.it/1abc2d", Refusal.NOT_A_POST),
+    ("https://preview.redd.it/1abc2d.jpg?width=640", Refusal.NOT_A_POST),
+    ("https://redd.it/", Refusal.NOT_A_POST),
+    ("https://redd.it/r/1abc2d", Refusal.NOT_A_POST),
+    ("https://redd.it/1abc2d.jpg", Refusal.MALFORMED_ID),
+    # X
+    *(
+        (f"https://x.com/{path}", Refusal.NOT_A_POST)
+        for path in (
+            *("", "somebody", "somebody/", "somebody/status", "somebody/status/", "i/spaces/1YqKDqWqdPLsV"),
+            *(f"i/broadcasts/{X_ID}", f"i/events/{X_ID}", f"i/lists/{X_ID}", f"i/communities/{X_ID}"),
+            *("search?q=1790000000000000001", f"intent/like?tweet_id={X_ID}", f"status/{X_ID}", f"#!/a/status/{X_ID}"),
+            *(f"somebody/status/{X_ID}/likes", f"somebody/status/{X_ID}/photo", f"somebody/status/{X_ID}/photo/x"),
+            *(f"somebody/status/{X_ID}/photo/1/x", f"some-body/status/{X_ID}", f"приве/status/{X_ID}"),
+            *(f"{'a' * 21}/status/{X_ID}", f"somebody//status/{X_ID}", f"somebody/Status/{X_ID}", f"i/web/status/{X_ID}/x"),
+        )
+    ),
+    *(
+        (f"https://x.com/{path}", Refusal.MALFORMED_ID)
+        for path in (
+            *("somebody/status/abc", f"somebody/status/{X_ID}0", f"somebody/status/{X_ID}abc", "somebody/status/0"),
+            *("somebody/status/0123", "somebody/status/٣٤٥", "somebody/status/123%0a", "somebody/status/12.3"),
+            *("somebody/status/-12", "i/web/status/", "i/web/status/x", "somebody/status/１２３"),
+        )
+    ),
+    ("https://t.co/", Refusal.NOT_A_POST),
+    ("https://t.co", Refusal.NOT_A_POST),
+    ("https://t.co/a/b", Refusal.NOT_A_POST),
+    ("https://t.co/a%2fb", Refusal.MALFORMED_ID),
+    (f"https://t.co/{'a' * 65}", Refusal.MALFORMED_ID),
+]
+
+
+@pytest.mark.parametrize(("url", "code"), REFUSED)
+def test_what_names_no_post_is_refused_with_its_reason(url, code):
+    answer = identify(url)
+    assert isinstance(answer, NotAPost), answer
+    assert answer.code == code
+    assert not answer
+    assert answer.reason.endswith(".")
+
+
+def test_every_refusal_is_met_by_a_case():
+    assert {code for _, code in REFUSED} == set(Refusal) - {Refusal.TOO_LONG}
+
+
+def test_a_link_may_be_as_long_as_the_limit_and_no_longer():
+    link = f"https://youtu.be/{VIDEO}?x="
+    longest = link + "a" * (MAX_URL_CHARS - len(link))
+    assert identify(longest)
+    assert identify(longest + "a").code == Refusal.TOO_LONG
+
+
+def test_answers_are_values():
+    with pytest.raises(FrozenInstanceError):
+        identify(f"https://youtu.be/{VIDEO}").external_id = "other"
+
+
+@given(st.text())
+def test_no_text_makes_it_raise(text):
+    assert isinstance(identify(text), NotAPost | PostLink | NeedsNetwork)
+
+
+HOSTS = st.sampled_from(
+    ["youtube.com", "youtu.be", "consent.youtube.com", "www.reddit.com", "redd.it", "v.redd.it", "x.com", "t.co", "[", ""]
+)
+PIECES = st.lists(
+    st.one_of(
+        st.sampled_from(["/", "?", "&", "=", "#", "%", ";", ":", "@", "v=", "u=", "q=", "continue=", "watch", "redirect"]),
+        st.sampled_from(["r", "comments", "s", "status", "i", "web", "photo", "clip", VIDEO, X_ID, "1abc2d", "https://x.com"]),
+        st.characters(),
+    ),
+    max_size=24,
+).map("".join)
+
+
+@given(HOSTS, PIECES)
+def test_whatever_follows_a_known_host_what_is_found_can_be_found_again(host, rest):
+    match identify(f"https://{host}/{rest}"):
+        case PostLink() as link:
+            assert identify(link.canonical_url) == link
+        case NeedsNetwork() as short:
+            assert identify(short.url) == short
+        case refused:
+            assert not refused
+
+
+@pytest.mark.parametrize(
+    "filling", ["a", "/", "?", "&v=", "[", "%25", "/redirect?q=", "https://", "redirect%3Fq%3D%2F", ".", "0", "-_"]
+)
+def test_the_worst_input_takes_no_time(filling):
+    started = time.perf_counter()
+    for host in ("https://youtube.com/", "https://www.reddit.com/r/", "https://x.com/", ""):
+        identify((host + filling * MAX_URL_CHARS)[:MAX_URL_CHARS])
+    assert time.perf_counter() - started < 0.2
