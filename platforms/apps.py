@@ -1,4 +1,6 @@
 from django.apps import AppConfig
+from django.apps.registry import Apps
+from django.apps.registry import apps as installed
 from django.db.models.signals import post_migrate
 
 
@@ -8,6 +10,10 @@ class PlatformsConfig(AppConfig):
     name = "platforms"
 
     def ready(self) -> None:
+        post_migrate.connect(self._register_platforms, sender=self)
+
+    def _register_platforms(self, *, apps: Apps = installed, **_: object) -> None:
         from platforms import services  # models are there only once the apps are loaded
 
-        post_migrate.connect(services.register_platforms, sender=self, dispatch_uid="platforms.register")
+        if "platform" in apps.all_models[self.name]:  # not so after migrating backwards
+            services.register_platforms()

@@ -8,10 +8,10 @@ from platforms.metrics import PLATFORM_NAMES
 from platforms.models import Connection, Platform
 
 
-def register_platforms(**_: object) -> None:
+def register_platforms() -> None:
     """Give every adapter its platform row and the application's own connections, live and test.
 
-    Runs after every migrate (whose signal brings arguments) and is harmless to repeat.
+    Runs after every migrate and is harmless to repeat.
     """
     for slug in ADAPTER_CLASSES:
         platform, _ = Platform.objects.get_or_create(slug=slug, defaults={"name": PLATFORM_NAMES[slug]})

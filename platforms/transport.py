@@ -107,6 +107,12 @@ class Http:
             duration_ms = round((time.monotonic() - started) * 1000)
             log.info("platform_call", platform=platform, status=status, duration_ms=duration_ms, ids=ids)
 
+    def close(self) -> None:
+        """Let go of the kept connections; the next call makes new ones."""
+        if self._client is not None and self._pid == os.getpid():
+            self._client.close()
+        self._client = None
+
     def _connected(self) -> httpx.Client:
         # A socket shared by two processes mixes up their answers, so a forked child leaves its parent's client alone.
         if self._client is None or self._pid != os.getpid():

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import hypothesis
 import pytest
 from django.core.cache import cache
 from rest_framework.test import APIClient
@@ -21,6 +22,10 @@ from platforms.sandbox.world import Series, WorldPost
 from reconciliation.comparison import Figures
 from reconciliation.services import draining, submission
 from tests.factories import TODAY
+
+# A busy machine is no failure: time is measured by the benchmarks.
+hypothesis.settings.register_profile("claimcheck", deadline=None)
+hypothesis.settings.load_profile("claimcheck")
 
 EPOCH = TODAY - timedelta(days=30)
 

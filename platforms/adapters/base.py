@@ -95,8 +95,9 @@ class Adapter(ABC):
         A 5xx is `unavailable` whatever its body says. Where waiting is what is asked for, Retry-After goes before
         `wait_s`, the platform's own clock.
         """
-        if kind is None or answer.status >= 500:
-            kind = kind_of(answer.status)
+        if answer.status >= 500:
+            kind = wait_s = None
+        kind = kind or kind_of(answer.status)
         if kind in (ErrorKind.RATE_LIMIT, ErrorKind.UNAVAILABLE):
             asked_s = retry_after_s(answer.headers.get("retry-after"), clock.now())
             wait_s = wait_s if asked_s is None else asked_s

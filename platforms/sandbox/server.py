@@ -65,7 +65,6 @@ def platform_reply(endpoint: Endpoint, request: Request, state: SandboxState) ->
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server_version, sys_version = "sandbox", ""
     disable_nagle_algorithm = True
     # Head and body leave in one packet.
     wbufsize = -1
@@ -79,7 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(reply)
 
-    do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_GET
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_GET  # noqa: N815, the names http.server looks for
 
     def _request(self) -> Request | Reply:
         """The request that came in, or the refusal of a body that cannot be read (the connection ends with it)."""
@@ -113,6 +112,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             os.close(self.connection.detach())
 
+    def version_string(self) -> str:
+        return "sandbox"
+
     def log_message(self, format: str, *args: object) -> None:
         """A line for every request would bury whatever else the terminal shows."""
 
@@ -131,7 +133,7 @@ class _Server(ThreadingHTTPServer):
         endpoint = ENDPOINTS.get((request.method, request.path))
         if endpoint is None:
             return control.answer(request, self.state)
-        if self._latency_s:
+        if self._latency_s > 0:
             time.sleep(self._latency_s)
         return platform_reply(endpoint, request, self.state)
 

