@@ -1,6 +1,6 @@
 """Sets of keys and affiliates that have a name."""
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
 from django.db.models import Q
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from affiliates.models import User
 
 
-class ApiKeyQuerySet(models.QuerySet):  # type: ignore[type-arg]
+class ApiKeyQuerySet(models.QuerySet[Any]):
     """API keys."""
 
     def usable(self) -> Self:
@@ -23,7 +23,7 @@ class ApiKeyQuerySet(models.QuerySet):  # type: ignore[type-arg]
         )
 
 
-class AffiliateQuerySet(models.QuerySet):  # type: ignore[type-arg]
+class AffiliateQuerySet(models.QuerySet[Any]):
     """Affiliates."""
 
     def visible_to(self, user: "User | AnonymousUser") -> Self:

@@ -16,7 +16,7 @@ def _campaigns() -> Any:
     return apps.get_model("campaigns", "Campaign").objects
 
 
-class AlertQuerySet(models.QuerySet):  # type: ignore[type-arg]
+class AlertQuerySet(models.QuerySet[Any]):
     """Alerts."""
 
     def visible_to(self, user: "User | AnonymousUser") -> Self:

@@ -92,7 +92,7 @@ def resolve(*, alert_id: UUID, by: User, note: str) -> Alert:
 
 def _decided(alert_id: UUID, by: User, action: str, changed: int) -> Alert:
     """Of two who decide at once, one wins; the other is told how the alert stands now."""
-    alert = Alert.objects.for_list().get(pk=alert_id)
+    alert: Alert = Alert.objects.for_list().get(pk=alert_id)
     if not changed:
         who = alert.resolved_by or alert.acknowledged_by
         raise AlertStateError(f"This alert is {alert.get_status_display().lower()} already{f', by {who.name or who}' if who else ''}.")

@@ -1,7 +1,7 @@
 """Sets of advertisers, campaigns and posts that have a name; above all: whose rows may somebody see?"""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.apps import apps
 from django.db import connection, models
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from campaigns.models import Post
 
 
-class AdvertiserQuerySet(models.QuerySet):  # type: ignore[type-arg]
+class AdvertiserQuerySet(models.QuerySet[Any]):
     """Advertisers."""
 
     def visible_to(self, user: "User | AnonymousUser") -> Self:
@@ -27,7 +27,7 @@ class AdvertiserQuerySet(models.QuerySet):  # type: ignore[type-arg]
         return self.filter(_in_mode_of(user), mine, is_active=True)
 
 
-class CampaignQuerySet(models.QuerySet):  # type: ignore[type-arg]
+class CampaignQuerySet(models.QuerySet[Any]):
     """Campaigns."""
 
     def visible_to(self, user: "User | AnonymousUser") -> Self:
@@ -50,7 +50,7 @@ class CampaignQuerySet(models.QuerySet):  # type: ignore[type-arg]
         return self.filter(_in_mode_of(user), mine)
 
 
-class PostQuerySet(models.QuerySet):  # type: ignore[type-arg]
+class PostQuerySet(models.QuerySet[Any]):
     """Posts."""
 
     def visible_to(self, user: "User | AnonymousUser") -> Self:
@@ -80,14 +80,14 @@ class PostQuerySet(models.QuerySet):  # type: ignore[type-arg]
             )
 
 
-def _advertisers_of(user: "User | AnonymousUser", **role: str) -> "models.QuerySet":  # type: ignore[type-arg]
+def _advertisers_of(user: "User | AnonymousUser", **role: str) -> "models.QuerySet[Any]":
     memberships = apps.get_model("campaigns", "Membership").objects
-    return memberships.filter(user_id=user.pk, **role).values("advertiser_id")
+    return memberships.filter(user=user.pk, **role).values("advertiser_id")
 
 
-def _joined_by(user: "User | AnonymousUser") -> "models.QuerySet":  # type: ignore[type-arg]
+def _joined_by(user: "User | AnonymousUser") -> "models.QuerySet[Any]":
     enrolments = apps.get_model("campaigns", "Enrolment").objects
-    return enrolments.filter(affiliate__user_id=user.pk).exclude(status="removed").values("campaign_id")
+    return enrolments.filter(affiliate__user=user.pk).exclude(status="removed").values("campaign_id")
 
 
 def _in_mode_of(user: "User | AnonymousUser", path: str = "livemode") -> Q:

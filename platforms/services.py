@@ -1,6 +1,7 @@
 """What can happen to platforms and connections."""
 
 from datetime import timedelta
+from uuid import UUID
 
 from config import clock
 from platforms.adapters import ADAPTER_CLASSES
@@ -19,25 +20,25 @@ def register_platforms() -> None:
             Connection.objects.get_or_create(platform=platform, affiliate=None, livemode=livemode)
 
 
-def park_connection(*, connection_id: object, reason: str) -> None:
+def park_connection(*, connection_id: UUID, reason: str) -> None:
     """Stop a lane whose credential fails for good; its jobs wait, other lanes go on."""
     Connection.objects.filter(pk=connection_id, state=Connection.State.ACTIVE).update(
         state=Connection.State.PARKED, parked_at=clock.now(), parked_reason=reason[:200]
     )
 
 
-def resume_connection(*, connection_id: object) -> None:
+def resume_connection(*, connection_id: UUID) -> None:
     """Let a parked lane work again, once its credential is mended."""
     Connection.objects.filter(pk=connection_id, state=Connection.State.PARKED).update(
         state=Connection.State.ACTIVE, parked_at=None, parked_reason="", not_before=None
     )
 
 
-def hold_connection(*, connection_id: object, wait_s: int) -> None:
+def hold_connection(*, connection_id: UUID, wait_s: int) -> None:
     """No call on this lane for so many seconds: the platform asked for it."""
     Connection.objects.filter(pk=connection_id).update(not_before=clock.now() + timedelta(seconds=wait_s))
 
 
-def note_success(*, connection_id: object) -> None:
+def note_success(*, connection_id: UUID) -> None:
     """The platform answered this lane just now."""
     Connection.objects.filter(pk=connection_id).update(last_success_at=clock.now())

@@ -57,8 +57,12 @@ class ReconciliationLogQuerySet(AppendOnlyQuerySet):
         )
 
 
-class JobQuerySet(models.QuerySet):  # type: ignore[type-arg]
+class JobQuerySet(models.QuerySet[Any]):
     """Looks to be taken."""
+
+    def pending(self) -> Self:
+        """Those that are not over yet; a post has at most one."""
+        return self.filter(state__in=("due", "leased"))
 
     def due(self, moment: datetime) -> Self:
         """Those whose time has come and that nobody holds."""
@@ -81,7 +85,7 @@ class JobQuerySet(models.QuerySet):  # type: ignore[type-arg]
         return self.due(moment - after).filter(open_lane).order_by().values_list("connection_id", flat=True).distinct()
 
 
-class PostStateQuerySet(models.QuerySet):  # type: ignore[type-arg]
+class PostStateQuerySet(models.QuerySet[Any]):
     """How posts stand now."""
 
     def visible_to(self, user: "User | AnonymousUser") -> Self:

@@ -1,45 +1,110 @@
-"""Serializer bricks: strict counts, and serializers that refuse what they don't know."""
+"""Strict bricks of serializers: what plain fields would take for something else is refused here with a reason.
 
+Plain fields read `"1_0"`, `"１２"` and `"5.0"` as counts, `"yes"` as true and `20260101` as a day.
+"""
+
+import re
+import unicodedata
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 MAX_COUNT = 2**53 - 1
+_AMOUNT = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_INVISIBLE = re.compile(r"[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+"""Zero-width characters and those that turn text around. The joiners U+200C and U+200D belong to languages and emoji."""
 
 
-@extend_schema_field({"type": "integer", "minimum": 0, "maximum": MAX_COUNT})
-class CountField(serializers.Field):  # type: ignore[type-arg]
-    """A count: a JSON integer from 0 to 2^53 − 1, or null for "not claimed". Text, fractions and booleans are refused."""
+class CountField(serializers.IntegerField):
+    """A count: a JSON integer from `min_value` to `max_value`. Text, fractions and booleans are refused."""
 
     default_error_messages = {
         "not_an_integer": "A whole number, not text, a fraction or true/false.",
-        "negative": "Not below 0.",
-        "too_large": f"At most {MAX_COUNT:,}.",
+        "min_value": "Not below {min_value}.",
+        "max_value": "At most {max_value}.",
     }
+
+    def __init__(self, *, min_value: int = 0, max_value: int = MAX_COUNT, **kwargs: Any) -> None:
+        super().__init__(min_value=min_value, max_value=max_value, **kwargs)
 
     def to_internal_value(self, data: Any) -> int:
         if not isinstance(data, int) or isinstance(data, bool):
             self.fail("not_an_integer")
-        if data < 0:
-            self.fail("negative")
-        if data > MAX_COUNT:
-            self.fail("too_large")
-        return int(data)
+        return data
 
-    def to_representation(self, value: int) -> int:
-        return value
+
+class FlagField(serializers.BooleanField):
+    """JSON's true or false, and nothing that merely sounds like it."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class AmountField(serializers.DecimalField):
+    """An amount of money, 0 or more, as plain decimal digits: text ("12.50", as answers give it) or a JSON number."""
+
+    def __init__(self, *, max_digits: int, decimal_places: int, **kwargs: Any) -> None:
+        super().__init__(max_digits, decimal_places, min_value=0, **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, bool) or not _AMOUNT.fullmatch(str(data)):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class DayField(serializers.DateField):
+    """A calendar day written YYYY-MM-DD."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str) or not _DAY.fullmatch(data):
+            self.fail("invalid", format="YYYY-MM-DD")
+        return super().to_internal_value(data)
+
+
+class WordsField(serializers.CharField):
+    """Words of people, NFC and trimmed. Control and invisible characters are refused; line breaks if `multiline`."""
+
+    default_error_messages = {
+        "not_text": "This must be text.",
+        "control_character": "Line breaks and control characters are not allowed.",
+        "invisible_character": "Invisible characters and those that turn text around are not allowed.",
+    }
+
+    def __init__(self, *, multiline: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.allowed_controls = "\n\r\t" if multiline else ""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("not_text")
+        if any(unicodedata.category(c) == "Cc" and c not in self.allowed_controls for c in data):
+            self.fail("control_character")
+        if _INVISIBLE.search(data):
+            self.fail("invisible_character")
+        return super().to_internal_value(unicodedata.normalize("NFC", data))
 
 
 class StrictSerializer(serializers.Serializer):  # type: ignore[type-arg]
-    """A serializer that refuses fields it does not know, naming each."""
+    """A serializer that refuses, by name, each field that it does not know or that is not the caller's to set."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):
-            unknown = sorted(set(data) - {name for name, field in self.fields.items() if not field.read_only})
-            if unknown:
-                raise ValidationError(
-                    {name: [serializers.ErrorDetail("There is no such field.", "unknown_field")] for name in unknown}
-                )
+            errors = {name: [error] for name in sorted(data) if (error := self._refusal(name))}
+            if errors:
+                raise ValidationError(errors)
         return super().to_internal_value(data)
+
+    def _refusal(self, name: str) -> serializers.ErrorDetail | None:
+        if name not in self.fields:
+            return serializers.ErrorDetail("There is no such field.", "unknown_field")
+        if self.fields[name].read_only:
+            return serializers.ErrorDetail("This can't be set here.", "read_only")
+        return None
+
+
+class NoFields(StrictSerializer):
+    """The body of a request that says everything by its address: empty, or an empty object."""

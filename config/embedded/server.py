@@ -30,9 +30,10 @@ class Way:
     home: Path
 
     def works(self) -> bool:
-        """Whether the server's user can run the programs and write to their home."""
-        check = ["sh", "-c", '"$0" --version && test -w "$1"', str(self.binaries / "postgres"), str(self.home)]
-        return subprocess.run([*self.prefix, *check], check=False, capture_output=True, cwd=self.home).returncode == 0
+        """Whether the server's user has a name, can run the programs and can write to their home."""
+        check = 'id -un && "$0" --version && test -w "$1"'
+        command = [*self.prefix, "sh", "-c", check, str(self.binaries / "postgres"), str(self.home)]
+        return subprocess.run(command, check=False, capture_output=True, cwd=self.home).returncode == 0
 
 
 def socket_directory(directory: Path) -> Path:
@@ -55,8 +56,9 @@ def choose_way(directory: Path) -> Way:
         if way.works():
             return way
     raise EmbeddedPostgresError(
-        "The embedded PostgreSQL can't run here: its programs are missing or not made for this system, or root may "
-        "neither use user namespaces nor become an unprivileged user. Set DATABASE_URL to a PostgreSQL server."
+        "The embedded PostgreSQL can't run here: its programs are missing or not made for this system, or the user is "
+        "root or without a name and may neither use user namespaces nor become another one. Set DATABASE_URL to a "
+        "PostgreSQL server."
     )
 
 
@@ -83,16 +85,18 @@ def _ways(directory: Path) -> Iterator[Way]:
     binaries, wheel = _programs()
     setpriv, unshare = shutil.which("setpriv"), shutil.which("unshare")
     die_with_keeper = ("--pdeathsig", "INT", "--")
-    if os.geteuid() != 0:
+    root = os.geteuid() == 0
+    if not root:
         if setpriv:
             yield Way((setpriv, *die_with_keeper), binaries, directory)
         yield Way((), binaries, directory)
-    elif setpriv:
-        # PostgreSQL refuses to run as root. In a user namespace root has another number and still owns its files.
-        if unshare:
-            renumbered = (unshare, "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}", "--")
-            yield Way((*renumbered, setpriv, *die_with_keeper), binaries, directory)
-        # Without namespaces it has to be another user, who needs a home of its own, and programs that it can reach.
+    # PostgreSQL takes neither root nor a user without a name, as containers give them. In a user namespace both have
+    # another number, and still own their files.
+    if setpriv and unshare:
+        renumbered = (unshare, "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}", "--")
+        yield Way((*renumbered, setpriv, *die_with_keeper), binaries, directory)
+    # Without namespaces root has to become another user, who needs a home of its own, and programs that it can reach.
+    if setpriv and root:
         as_nobody = (setpriv, "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", *die_with_keeper)
         outer = short_directory(directory)
         home = _home_of_nobody(outer)

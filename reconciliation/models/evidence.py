@@ -48,7 +48,7 @@ class AffiliateReport(AppendOnly):
     claimed_at = models.DateTimeField()
     request_id = models.CharField(max_length=64, blank=True)
 
-    objects = AffiliateReportQuerySet.as_manager()
+    objects = AffiliateReportQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
         verbose_name = "affiliate report (claim)"
@@ -176,7 +176,7 @@ class ReconciliationLog(AppendOnly):
     processed_at = models.DateTimeField()
     request_id = models.CharField(max_length=64, blank=True)
 
-    objects = ReconciliationLogQuerySet.as_manager()
+    objects = ReconciliationLogQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
         verbose_name = "reconciliation log (verdict)"

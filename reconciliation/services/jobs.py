@@ -10,6 +10,8 @@ from django.db import connection as database
 from django.db import transaction
 from django.db.models import F, QuerySet
 
+from affiliates.models import User
+from affiliates.services import audit
 from config import clock
 from config.ids import new_id
 from config.queue import enqueue
@@ -74,20 +76,22 @@ _JOIN_PENDING = """
 """
 
 
+@transaction.atomic
 def request_looks(*, post_ids: Sequence[UUID], request_id: str) -> list[UUID]:
     """See that many posts are looked at now, each in the application's own lane for its platform. Returns job ids."""
+    _lock(Job.objects.pending().filter(post__in=post_ids))
     with database.cursor() as cursor:
         cursor.execute(
             f"""
             INSERT INTO reconciliation_job
                 (id, created_at, post_id, connection_id, reason, priority, state, due_at, attempts, last_error,
                  request_id)
-            SELECT uuidv7(), %(now)s, post.id, lane.id, 'manual', %(priority)s, 'due', %(now)s, 0, '', %(request_id)s
-            FROM campaigns_post post
+            SELECT asked.id, %(now)s, post.id, lane.id, 'manual', %(priority)s, 'due', %(now)s, 0, '', %(request_id)s
+            FROM unnest(%(ids)s::uuid[], %(post_ids)s::uuid[]) AS asked (id, post_id)
+            JOIN campaigns_post post ON post.id = asked.post_id
             JOIN campaigns_campaign campaign ON campaign.id = post.campaign_id
             JOIN platforms_connection lane ON lane.platform_id = post.platform_id
                 AND lane.affiliate_id IS NULL AND lane.livemode = campaign.livemode
-            WHERE post.id = ANY(%(post_ids)s)
             ORDER BY post.id
             {_JOIN_PENDING}
             RETURNING id
@@ -96,10 +100,16 @@ def request_looks(*, post_ids: Sequence[UUID], request_id: str) -> list[UUID]:
                 "now": clock.now(),
                 "priority": PRIORITY[Job.Reason.MANUAL],
                 "request_id": request_id,
+                "ids": [new_id() for _ in post_ids],
                 "post_ids": list(post_ids),
             },
         )
         return [row[0] for row in cursor.fetchall()]
+
+
+def _lock(jobs: QuerySet[Job]) -> list[UUID]:
+    """Lock these rows, in the one order in which all who take several do, so that none waits in a circle."""
+    return list(jobs.select_for_update().order_by("pk").values_list("pk", flat=True))
 
 
 @transaction.atomic
@@ -111,7 +121,10 @@ def lease_batch(*, connection_id: UUID | None, paced: bool = True) -> Batch | Wa
     all others, as for a lane with nothing due, one that is parked, and one the platform told us to leave alone.
     """
     now = clock.now()
-    lane = Connection.objects.select_for_update(of=("self",)).select_related("platform").filter(pk=connection_id).first()
+    lane = None
+    if connection_id:
+        lanes = Connection.objects.select_for_update(of=("self",)).select_related("platform")
+        lane = lanes.get(pk=connection_id)
     if lane and (lane.state != Connection.State.ACTIVE or (lane.not_before and lane.not_before > now)):
         return None
     size = ADAPTER_CLASSES[lane.platform.slug].batch_size if lane else UNASKED_BATCH
@@ -151,6 +164,7 @@ def _same_content(jobs: Sequence[Job], due: "QuerySet[Job]") -> list[Job]:
     return list(twins.select_for_update(skip_locked=True, of=("self",)).select_related("post"))
 
 
+@transaction.atomic
 def give_back(*, batch: Batch, error: str, retry_after_s: int | None = None, counts: bool = True) -> None:
     """Return jobs whose look failed: due again after a backoff with full jitter, or when the platform said.
 
@@ -159,6 +173,7 @@ def give_back(*, batch: Batch, error: str, retry_after_s: int | None = None, cou
     """
     now = clock.now()
     mine = Job.objects.filter(lease=batch.lease, state=Job.State.LEASED)
+    _lock(mine)
     if counts:
         mine.filter(attempts__gte=MAX_ATTEMPTS).update(
             state=Job.State.DEAD, lease=None, leased_until=None, finished_at=now, last_error=error[:300]
@@ -175,18 +190,28 @@ def give_back(*, batch: Batch, error: str, retry_after_s: int | None = None, cou
     )
 
 
-def retry_dead(*, job_ids: Sequence[UUID]) -> int:
-    """Make dead jobs due again with fresh attempts; returns how many. One whose post is already pending stays dead."""
-    pending = Job.objects.filter(state__in=[Job.State.DUE, Job.State.LEASED]).values("post_id")
-    with transaction.atomic():
-        dead = Job.objects.filter(pk__in=job_ids, state=Job.State.DEAD).exclude(post_id__in=pending)
-        return dead.update(state=Job.State.DUE, attempts=0, due_at=clock.now(), finished_at=None)
+@transaction.atomic
+def retry_dead(*, job_ids: Sequence[UUID], by: User | None = None) -> int:
+    """Make dead jobs due again with fresh attempts; returns how many.
+
+    Of several for one post the newest is retried; one whose post is already pending stays dead.
+    """
+    dead = Job.objects.filter(pk__in=job_ids, state=Job.State.DEAD).exclude(post__in=Job.objects.pending().values("post"))
+    newest = dead.order_by("post", "-created_at", "-id").distinct("post").values("pk")
+    retried = Job.objects.filter(pk__in=_lock(Job.objects.filter(pk__in=newest, state=Job.State.DEAD)))
+    for job in retried:
+        audit(actor=by, action="job.retried", row=job, changes={"attempts": job.attempts})
+    for connection_id in {job.connection_id for job in retried}:
+        wake(connection_id)
+    return retried.update(state=Job.State.DUE, attempts=0, due_at=clock.now(), finished_at=None)
 
 
+@transaction.atomic
 def sweep() -> int:
     """Find what the queue forgot: leases that lapsed, and lanes with something due. Returns the lanes woken."""
     now = clock.now()
     lapsed = Job.objects.lapsed(now)
+    _lock(lapsed)
     lapsed.filter(attempts__gte=MAX_ATTEMPTS).update(
         state=Job.State.DEAD,
         lease=None,

@@ -22,7 +22,8 @@ def ensure_default() -> None:
 
 def current() -> RuleSet:
     """The newest version: the one that new verdicts are drawn by."""
-    return RuleSet.objects.order_by("-version")[0]
+    newest: RuleSet = RuleSet.objects.order_by("-version")[0]
+    return newest
 
 
 def matrix_of(ruleset: RuleSet) -> RuleMatrix:

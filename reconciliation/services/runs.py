@@ -3,18 +3,17 @@
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
 
 from affiliates.models import User
 from affiliates.services import audit
-from campaigns.models import Post
+from campaigns.querysets import PostQuerySet
 from config.middleware import current_request_id
 from reconciliation.models import Job, Run, RunJob
 from reconciliation.services.jobs import request_looks, wake
 
 
 @transaction.atomic
-def request_run(*, posts: "QuerySet[Post]", by: User | None, scope: dict[str, Any]) -> Run:
+def request_run(*, posts: PostQuerySet, by: User | None, scope: dict[str, Any]) -> Run:
     """Ask for a look at each of these posts now. One that is due already joins the run as it is.
 
     Claims that have their counted verdict keep it; what a new look finds changed is recorded beside it.

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
@@ -221,12 +222,12 @@ def _differences(judged: Verdict) -> dict[str, object]:
     return columns
 
 
-def _money_at_risk(judged: Verdict, rates: Rates | None) -> object:
+def _money_at_risk(judged: Verdict, rates: Rates | None) -> Decimal | None:
     """What was claimed above the truth, at the campaign's rates; only a discrepancy puts money at risk."""
     if judged.status != Status.DISCREPANCY or rates is None:
         return None
-    over = {name: figure.difference for name, figure in judged.metrics.items() if (figure.difference or 0) > 0}
-    return worth({name: difference for name, difference in over.items() if difference is not None}, rates)
+    differences = {name: figure.difference or 0 for name, figure in judged.metrics.items()}
+    return worth({name: difference for name, difference in differences.items() if difference > 0}, rates)
 
 
 def _write(looks: Sequence[_Look]) -> None:

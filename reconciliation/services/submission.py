@@ -107,8 +107,9 @@ def _submit(
             external_id=link.external_id,
             url=link.canonical_url,
         )
-    if any(words.values()):
-        PostText.objects.update_or_create(post=post, defaults=words)
+    given = {name: text for name, text in words.items() if text}
+    if given:
+        PostText.objects.update_or_create(post=post, defaults=given)
     return _claim(post, figures, method, is_new_post=is_new_post)
 
 
@@ -168,14 +169,20 @@ def _check_enrolment(campaign: Campaign, affiliate: Affiliate) -> None:
 
 def _enrol(campaign: Campaign, affiliate: Affiliate) -> None:
     """By the first claim, whether the campaign is open to all or the affiliate was invited."""
-    Enrolment.objects.update_or_create(
-        campaign=campaign, affiliate=affiliate, defaults={"status": Enrolment.Status.ACTIVE}
-    )
+    enrolment, _ = Enrolment.objects.get_or_create(campaign=campaign, affiliate=affiliate)
+    if enrolment.status != Enrolment.Status.ACTIVE:
+        enrolment.status = Enrolment.Status.ACTIVE
+        enrolment.save(update_fields=["status"])
 
 
 def _standing_post(affiliate: Affiliate, campaign: Campaign, platform: Platform, link: PostLink) -> Post | None:
-    """The affiliate's own post for this content in this campaign, if it stands. Raises where it is not free."""
-    standing = Post.objects.standing().filter(platform=platform, external_id=link.external_id)
+    """The affiliate's own post for this content in this campaign, if it stands. Raises where it is not free.
+
+    What is claimed with test keys takes nothing away from anybody's live claims.
+    """
+    standing = Post.objects.standing().filter(
+        platform=platform, external_id=link.external_id, campaign__livemode=campaign.livemode
+    )
     mine = None
     for post in standing.select_related("campaign", "platform", "affiliate"):
         if post.affiliate_id != affiliate.pk:
@@ -203,9 +210,9 @@ def _claim(post: Post, figures: Figures, method: AffiliateReport.Method, *, is_n
     }
     if all(value is None for value in columns.values()):
         raise ClaimRefusedError("Claim at least one figure.", code="nothing_claimed", field="claimed_views")
-    latest = AffiliateReport.objects.filter(post=post).order_by("-claimed_at", "-id").first()
-    if latest and all(getattr(latest, name) == value for name, value in columns.items()):
-        return Submission(post, latest, Outcome.UNCHANGED)
+    state = PostState.objects.select_related("current_claim").filter(post=post).first()
+    if state and all(getattr(state.current_claim, name) == value for name, value in columns.items()):
+        return Submission(post, state.current_claim, Outcome.UNCHANGED)
     now = clock.now()
     claim = AffiliateReport.objects.create(
         post=post, **columns, submission_method=method, claimed_at=now, request_id=current_request_id()

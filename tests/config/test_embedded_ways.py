@@ -27,17 +27,20 @@ class Someone:
     """Programs that fail for them."""
 
 
-def ordinary_user() -> Someone:
-    if not ROOT:
-        return Someone(os.geteuid())
-    namespace = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
-    if subprocess.run([*namespace, "true"], check=False, capture_output=True).returncode == 0:
-        return Someone(0, namespace)
-    return Someone(NOBODY, ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--"])
+def numbered(uid: str) -> list[str]:
+    return ["unshare", "--user", f"--map-user={uid}", f"--map-group={uid}", "--"]
 
 
 def has_namespaces() -> bool:
     return subprocess.run(["unshare", "--user", "true"], check=False, capture_output=True).returncode == 0
+
+
+def ordinary_user() -> Someone:
+    if not ROOT:
+        return Someone(os.geteuid())
+    if has_namespaces():
+        return Someone(0, numbered("65534"))
+    return Someone(NOBODY, ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--"])
 
 
 PEOPLE = {"ordinary user": ordinary_user()}
@@ -45,6 +48,7 @@ if ROOT:
     PEOPLE["root without user namespaces"] = Someone(NOBODY, forbidden=("unshare",))
     if has_namespaces():
         PEOPLE["root"] = Someone(0)
+        PEOPLE["a user without a name"] = Someone(0, numbered("54321"))
 
 
 @pytest.fixture(params=PEOPLE.values(), ids=list(PEOPLE))

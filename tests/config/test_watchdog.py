@@ -87,6 +87,11 @@ class Watched:
         until(lambda: self.read("runs").count("\n") >= number)
         return [psutil.Process(int(pid)) for pid in self.read("runs").splitlines()[number - 1].split()]
 
+    def await_look(self) -> None:
+        """Until the watchdog has seen the cluster as it is now."""
+        ticks = len(self.read("ticks"))
+        until(lambda: len(self.read("ticks")) > ticks + 2)
+
     def stop(self, sent: signal.Signals = signal.SIGTERM) -> int:
         assert self.process
         self.process.send_signal(sent)
@@ -123,7 +128,7 @@ def has_ended(process: psutil.Process) -> bool:
 @pytest.mark.parametrize("victim", [0, 1], ids=["the main process", "a child"])
 def test_a_death_in_the_cluster_ends_all_of_it_and_starts_it_anew(watched: Watched, victim: int) -> None:
     first = watched.start().run(1)
-    time.sleep(0.3)  # the watchdog has seen them
+    watched.await_look()
     first[victim].kill()
     second = watched.run(2)
     assert all(has_ended(process) for process in first)
@@ -162,8 +167,7 @@ def test_a_process_that_takes_too_much_memory_means_an_orderly_restart(watched: 
 
 def test_a_tick_that_fails_is_told_and_the_next_ones_come(watched: Watched) -> None:
     cluster = watched.start("fails to tick").run(1)
-    ticks = len(watched.read("ticks"))
-    until(lambda: len(watched.read("ticks")) > ticks + 2)
+    watched.await_look()
     assert not any(has_ended(process) for process in cluster)
     assert "tick failed: LookupError" in watched.read("log")
 
@@ -178,7 +182,7 @@ def test_ticks_go_on_while_the_cluster_is_being_ended(watched: Watched) -> None:
 def test_what_a_process_started_in_another_session_is_left_alone(watched: Watched) -> None:
     first = watched.start("with a guest").run(1)
     guest = psutil.Process(int(watched.read("guest")))
-    time.sleep(0.3)
+    watched.await_look()
     first[1].kill()
     watched.run(2)
     assert not has_ended(guest)

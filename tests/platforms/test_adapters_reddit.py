@@ -132,9 +132,7 @@ def test_strangers_in_the_answer_are_ignored_and_absent_ids_missing(reddit):
 def test_removed_and_deleted_posts_are_missing_though_their_figures_stay(reddit, fields):
     item = post("1abc", **fields)
     reddit.info.respond(json=listing(item))
-    assert reddit.fetch("1abc").readings["1abc"] == PostReading(
-        "1abc", Availability.MISSING, deleted=True, raw=item
-    )
+    assert reddit.fetch("1abc").readings["1abc"] == PostReading("1abc", Availability.MISSING, deleted=True, raw=item)
 
 
 @pytest.mark.parametrize("selftext", ["", "Text", "[removed]"])

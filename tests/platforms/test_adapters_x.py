@@ -50,7 +50,7 @@ def problem(post_id, kind="resource-not-found", host="api.twitter.com", **fields
 
 def fetch(*ids, status=200, **answer):
     with respx.mock(assert_all_called=False) as router, clock.at(NOW):
-        fetch.route = router.get(URL).respond(status, **answer)
+        router.get(URL).respond(status, **answer)
         return ADAPTER.fetch(HTTP, ids)
 
 
@@ -61,8 +61,10 @@ def refusal(status, **answer):
 
 
 def test_a_batch_is_one_call_without_the_ids_that_x_would_choke_on():
-    answer = fetch("12", "abc", "1" * 20, "٣", "34", json={"data": [tweet("34"), tweet("12")]})
-    (call,) = fetch.route.calls
+    with respx.mock() as router:
+        router.get(URL).respond(json={"data": [tweet("34"), tweet("12")]})
+        answer = ADAPTER.fetch(HTTP, ["12", "abc", "1" * 20, "٣", "34"])
+        (call,) = router.calls
     assert call.request.headers["Authorization"] == "Bearer the-token"
     assert dict(call.request.url.params) == {
         "ids": "12,34",
@@ -232,7 +234,14 @@ CAPPED = "https://api.twitter.com/2/problems/usage-capped"
         (402, titled("https://api.x.com/2/problems/credits"), {"retry-after": "5"}, "quota", "credits", None),
         (402, {}, {}, "quota", "http_402", None),
         (401, titled(), {}, "auth", "http_401", None),
-        (403, titled("https://api.x.com/2/problems/client-not-enrolled"), {}, "permission", "client-not-enrolled", None),
+        (
+            403,
+            titled("https://api.x.com/2/problems/client-not-enrolled"),
+            {},
+            "permission",
+            "client-not-enrolled",
+            None,
+        ),
         (400, titled("https://api.x.com/2/problems/invalid-request"), {}, "invalid", "invalid-request", None),
         (404, {}, {}, "not_found", "http_404", None),
         (500, titled(CAPPED), {}, "unavailable", "usage-capped", None),

@@ -26,14 +26,16 @@ def video(video_id, statistics=None, **parts):
             "title": "A video",
         },
         "status": {"uploadStatus": "processed", "privacyStatus": "unlisted"},
-        "statistics": statistics if statistics is not None else {"viewCount": "10", "likeCount": "2", "commentCount": "1"},
+        "statistics": statistics
+        if statistics is not None
+        else {"viewCount": "10", "likeCount": "2", "commentCount": "1"},
         **parts,
     }
 
 
 def fetch(*ids, status=200, **answer):
     with respx.mock(assert_all_called=False) as router, clock.at(NOW):
-        fetch.route = router.get(URL).respond(status, **answer)
+        router.get(URL).respond(status, **answer)
         return ADAPTER.fetch(HTTP, ids)
 
 
@@ -44,8 +46,10 @@ def refusal(status=403, **answer):
 
 
 def test_a_batch_is_one_call_with_the_key_and_all_ids():
-    fetch("abc", "def", "abc", json={"items": []})
-    (call,) = fetch.route.calls
+    with respx.mock() as router:
+        router.get(URL).respond(json={"items": []})
+        ADAPTER.fetch(HTTP, ["abc", "def", "abc"])
+        (call,) = router.calls
     assert dict(call.request.url.params) == {
         "part": "snippet,statistics,status",
         "id": "abc,def",
@@ -118,7 +122,18 @@ def test_parts_that_are_not_there_are_none():
 @pytest.mark.parametrize(
     "body",
     [
-        *({}, [], "null", "text", 5, {"items": None}, {"items": {}}, {"items": "abc"}, {"items": [None]}, {"items": ["abc"]}),
+        *(
+            {},
+            [],
+            "null",
+            "text",
+            5,
+            {"items": None},
+            {"items": {}},
+            {"items": "abc"},
+            {"items": [None]},
+            {"items": ["abc"]},
+        ),
         *({"items": [{}]}, {"items": [{"id": 5}]}, {"items": [{"id": {"videoId": "abc"}}]}),
         *({"items": [video("abc", statistics=[])]}, {"items": [video("abc", snippet="x")]}),
         *({"items": [video("abc", status=5)]}, {"error": {"code": 403, "errors": [{"reason": "quotaExceeded"}]}}),
@@ -139,7 +154,20 @@ def test_a_200_that_is_no_json_is_malformed(content):
 
 
 def reason(name, domain="youtube.quota", **more):
-    return {"error": {"code": 403, "message": 'You <a href="/x">key=the-key</a>', "errors": [{"reason": name, "domain": domain}], **more}}
+    return {
+        "error": {
+            "code": 403,
+            "message": 'You <a href="/x">key=the-key</a>',
+            "errors": [{"reason": name, "domain": domain}],
+            **more,
+        }
+    }
+
+
+UNREADABLE: list[object] = [
+    *([], None, "x", {"error": 403}, {"error": {}}, {"error": {"errors": {}}}, {"error": {"errors": [5]}}),
+    *({"error": {"errors": [{}]}}, {"error": {"errors": [{"reason": 5}]}}),
+]
 
 
 @pytest.mark.parametrize(
@@ -163,8 +191,7 @@ def reason(name, domain="youtube.quota", **more):
         (404, reason("videoNotFound"), "not_found", "videoNotFound", None),
         (500, reason("quotaExceeded"), "unavailable", "quotaExceeded", None),
         (503, reason("backendError"), "unavailable", "backendError", None),
-        *((403, each, "permission", "http_403", None) for each in ([], None, "x", {"error": 403}, {"error": {}})),
-        *((403, {"error": {"errors": each}}, "permission", "http_403", None) for each in ({}, [5], [{}], [{"reason": 5}])),
+        *((403, each, "permission", "http_403", None) for each in UNREADABLE),
         (400, {"error": {"errors": []}}, "invalid", "http_400", None),
         (302, {}, "unavailable", "http_302", None),
     ],

@@ -34,7 +34,7 @@ class Platform(BaseHTTPRequestHandler):
         with suppress(OSError):  # the client is right to hang up
             getattr(self, name)(int(status or 200))
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815
 
     def log_message(self, *_):
         pass
@@ -286,6 +286,24 @@ def test_a_host_without_address_is_unavailable(http, monkeypatch):
     assert refusal(http, "http://many.test/").code == "network"
 
 
+def test_a_host_that_does_not_speak_tls_is_unavailable(http, platform):
+    assert refusal(http, platform.replace("http:", "https:")).code == "network"
+
+
+def test_a_tls_greeting_that_is_never_returned_ends_with_its_time(http):
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        assert refusal(http, f"https://127.0.0.1:{mute.getsockname()[1]}/").code == "timeout"
+
+
+def test_closing_lets_go_of_the_connections_and_the_next_call_makes_new_ones(platform):
+    http = Http(LIMITS)
+    http.close()
+    before = get(http, f"{platform}/echo").json()["port"]
+    http.close()
+    assert get(http, f"{platform}/echo").json()["port"] != before
+    http.close()
+
+
 @pytest.mark.parametrize(
     ("path", "code"),
     [
@@ -345,7 +363,18 @@ def test_json_comes_out_fit_to_store(body, read):
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html>", b"{", b'{"a": NaN}', b"Infinity", b"-Infinity", b"\xff", b"[" * 100_000, b"[" * 900 + b"]" * 900, b"1 2"],
+    [
+        b"",
+        b"<html>",
+        b"{",
+        b'{"a": NaN}',
+        b"Infinity",
+        b"-Infinity",
+        b"\xff",
+        b"[" * 100_000,
+        b"[" * 900 + b"]" * 900,
+        b"1 2",
+    ],
 )
 def test_what_is_no_json_is_malformed(body):
     with pytest.raises(PlatformError) as caught:

@@ -1,0 +1,221 @@
+"""Who there is in the demo's world: advertisers with their people and campaigns, and the affiliates. Plain values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from platforms.sandbox import words
+
+
+class Character(StrEnum):
+    """How an affiliate reports: to the view, rounded up, made up on some posts, or what nobody can verify."""
+
+    HONEST = "honest"
+    GENEROUS = "generous"
+    DISHONEST = "dishonest"
+    CARELESS = "careless"
+
+
+@dataclass(frozen=True, slots=True)
+class AffiliatePlan:
+    """An affiliate. `author` is the number of the sandbox's author whose posts are theirs."""
+
+    name: str
+    topic: str
+    character: Character
+    author: int
+
+    @property
+    def email(self) -> str:
+        return f"{'.'.join(self.name.lower().split())}@creators.example"
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What is paid on one platform, in the campaign's currency."""
+
+    per_1000_views: str | None
+    per_click: str | None = None
+    per_conversion: str | None = None
+
+    def columns(self) -> dict[str, Decimal | None]:
+        """As the columns of a campaign's platform."""
+        return {
+            f"rate_{name}": None if text is None else Decimal(text)
+            for name, text in (
+                ("per_1000_views", self.per_1000_views),
+                ("per_click", self.per_click),
+                ("per_conversion", self.per_conversion),
+            )
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignPlan:
+    """A campaign; its days count from the story's last day, negative ones before it.
+
+    Without `paused_d` it is a draft, active or completed by its dates. Posts about `topics` are published for it.
+    """
+
+    title: str
+    brand: str
+    market: str
+    topics: frozenset[str]
+    rates: Mapping[str, Rate]
+    starts_d: int
+    ends_d: int
+    budget: str
+    paused_d: int | None = None
+    is_open: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PersonPlan:
+    name: str
+    email: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdvertiserPlan:
+    name: str
+    time_zone: str
+    currency: str
+    brands: Mapping[str, str]
+    people: tuple[PersonPlan, ...]
+    campaigns: tuple[CampaignPlan, ...]
+
+
+STAFF = PersonPlan("Samira Okafor", "samira@claimcheck.example", "staff")
+
+MARKETS = {
+    "US": ("United States", "North America"),
+    "CA": ("Canada", "North America"),
+    "FR": ("France", "Europe"),
+    "DE": ("Germany", "Europe"),
+    "ES": ("Spain", "Europe"),
+    "GB": ("United Kingdom", "Europe"),
+}
+
+
+def _people(domain: str, manager: str, analyst: str, viewer: str) -> tuple[PersonPlan, ...]:
+    return tuple(
+        PersonPlan(name, f"{name.split()[0].lower()}@{domain}", role)
+        for name, role in ((manager, "manager"), (analyst, "analyst"), (viewer, "viewer"))
+    )
+
+
+def _topics(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+# Reddit publishes no views, so nobody pays for views there.
+_FOOD = {"youtube": Rate("12", "0.40"), "reddit": Rate(None, "0.35"), "x": Rate("5.50", "0.30")}
+_BEAUTY = {"youtube": Rate("14.50", "0.45", "3"), "reddit": Rate(None, "0.40", "3"), "x": Rate("6", "0.30", "3")}
+_GAMES = {"youtube": Rate("9.80", "0.25", "1.20"), "reddit": Rate(None, "0.20", "1.20"), "x": Rate("4.20", "0.20")}
+
+
+def _on(rates: Mapping[str, Rate], *platforms: str) -> dict[str, Rate]:
+    return {platform: rates[platform] for platform in platforms}
+
+
+ADVERTISERS = (
+    AdvertiserPlan(
+        "Northwind Foods", "America/New_York", "USD",
+        brands={"NWF": "Northwind", "HTB": "Harvest Table"},
+        people=_people("northwind.example", "Dana Whitfield", "Marcus Bell", "Priya Raman"),
+        campaigns=(
+            CampaignPlan("Weeknight Dinners", "NWF", "US", _topics("Cooking"), _FOOD, -45, 45, "60000"),
+            CampaignPlan("Harvest Table Launch", "HTB", "CA", _topics("Cooking"), _FOOD, -20, 40, "40000"),
+            CampaignPlan("Morning Fuel", "HTB", "US", _topics("homegym", "Cooking"), _FOOD, -50, 30, "35000"),
+            CampaignPlan(
+                "Cold Brew Season", "NWF", "US", _topics("Cooking", "homegym"), _on(_FOOD, "youtube", "x"), -60, -9, "25000"
+            ),
+            CampaignPlan("Holiday Baking", "NWF", "US", _topics("Cooking"), _FOOD, 6, 40, "80000"),
+        ),
+    ),
+    AdvertiserPlan(
+        "Aurelia Beauty", "Europe/Paris", "EUR",
+        brands={"AUR": "Aurelia", "SOL": "Solène"},
+        people=_people("aurelia.example", "Camille Girard", "Tomasz Nowak", "Lucía Ferrer"),
+        campaigns=(
+            CampaignPlan("Glow Routine", "AUR", "FR", _topics("SkincareAddiction"), _BEAUTY, -40, 50, "55000"),
+            CampaignPlan(
+                "Carry-On Beauty", "AUR", "DE", _topics("travel", "SkincareAddiction"), _on(_BEAUTY, "youtube", "x"),
+                -25, 35, "30000",
+            ),
+            CampaignPlan(
+                "Sun Without Worry", "SOL", "ES", _topics("SkincareAddiction", "travel"), _on(_BEAUTY, "youtube", "x"),
+                -60, 20, "30000", paused_d=-6,
+            ),
+            CampaignPlan("Winter Repair", "AUR", "FR", _topics("SkincareAddiction"), _BEAUTY, 9, 70, "45000"),
+        ),
+    ),
+    AdvertiserPlan(
+        "Lantern Games", "Europe/London", "GBP",
+        brands={"LAN": "Lantern Games", "HBL": "Harbour Lights"},
+        people=_people("lantern.example", "Owen Hughes", "Aisha Rahman", "Freya Lund"),
+        campaigns=(
+            CampaignPlan("Harbour Lights Launch", "HBL", "GB", _topics("gaming"), _GAMES, -18, 42, "70000"),
+            CampaignPlan(
+                "Handheld Week", "LAN", "GB", _topics("gadgets", "gaming"), _on(_GAMES, "youtube", "x"), -12, 16, "20000",
+                is_open=False,
+            ),
+            CampaignPlan(
+                "Harbour Lights Beta", "HBL", "GB", _topics("gaming", "gadgets"), _on(_GAMES, "youtube", "reddit"),
+                -70, -16, "15000",
+            ),
+        ),
+    ),
+)  # fmt: skip
+
+_NAMES = {
+    "Cooking": (
+        "Mara Lindqvist", "Joel Castellanos", "Kitchen Table Co", "Beatriz Fontana", "Noah Abernathy", "Yuki Tanabe",
+        "Renee Thibault", "Two Spoons Studio", "Elias Brandt", "Pilar Ocampo", "Hannah Oyelaran",
+    ),
+    "homegym": ("Drew Kowalski", "Selin Aydin", "Grit and Grace", "Marek Havel", "Tasha Greene"),
+    "SkincareAddiction": (
+        "Ines Moreau", "Clara Vogel", "Noor Haddad", "Bare Shelf", "Giulia Conti", "Anouk Peeters", "Amara Nwosu",
+        "Soft Focus Media", "Katya Orlova", "Leonie Fischer",
+    ),
+    "travel": ("Mateo Serrano", "Ayla Demir", "Slow Train Diaries"),
+    "gaming": (
+        "Rhys Calloway", "Pixel Parlour", "Jonas Eklund", "Mina Park", "Save Point", "Theo Marchetti", "Orla Brennan",
+        "Couch Co-op Club",
+    ),
+    "gadgets": ("Arjun Mehta", "Benchtop Reviews", "Wren Ashdown"),
+}  # fmt: skip
+_CHARACTERS = {
+    Character.DISHONEST: ("Joel Castellanos", "Anouk Peeters", "Save Point", "Marek Havel"),
+    Character.GENEROUS: (
+        "Two Spoons Studio", "Tasha Greene", "Noor Haddad", "Soft Focus Media", "Mateo Serrano", "Theo Marchetti",
+        "Arjun Mehta",
+    ),
+    Character.CARELESS: ("Renee Thibault", "Bare Shelf", "Couch Co-op Club"),
+}  # fmt: skip
+
+
+def _affiliates() -> tuple[AffiliatePlan, ...]:
+    topics = [topic.subreddit for topic in words.TOPICS]
+    characters = {name: character for character, names in _CHARACTERS.items() for name in names}
+    listed = [(name, topic) for topic, names in _NAMES.items() for name in names]
+    return tuple(
+        # the sandbox's author number n writes about topic n modulo their number
+        AffiliatePlan(name, topic, characters.get(name, Character.HONEST), topics.index(topic) + len(topics) * place)
+        for place, (name, topic) in enumerate(listed)
+    )
+
+
+AFFILIATES = _affiliates()
+
+NOTES = (
+    "Asked for a screenshot of the platform's own statistics; the affiliate corrected the figure.",
+    "Affiliate counted views of a repost as well. Explained how we count; claim stays as judged.",
+    "Rounded up. Reminded them to claim what the platform shows.",
+    "Looked at the post: bought engagement is likely. Payment for this post is held.",
+    "Figure came from another video of the same series. The affiliate apologised.",
+    "Small amount and a first time: a friendly word was enough.",
+)
+"""What people write when they resolve an alert."""

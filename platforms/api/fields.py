@@ -1,0 +1,32 @@
+"""How requests name a platform: by its slug. `meta` is another word for facebook."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from platforms.metrics import PLATFORM_NAMES
+from platforms.models import Platform
+
+ALIASES = {"meta": "facebook"}
+
+
+def platform_named(text: str) -> Platform | None:
+    """The active platform of this slug or alias, or None."""
+    return Platform.objects.filter(slug=ALIASES.get(text, text), is_active=True).first()
+
+
+@extend_schema_field({"type": "string", "enum": [*PLATFORM_NAMES, *ALIASES]})
+class PlatformField(serializers.Field):  # type: ignore[type-arg]
+    """A platform that we speak to, by slug or alias; its slug in answers."""
+
+    default_error_messages = {"unknown_platform": "There is no such platform here."}
+
+    def to_internal_value(self, data: Any) -> Platform:
+        platform = platform_named(data) if isinstance(data, str) else None
+        if platform is None:
+            self.fail("unknown_platform")
+        return platform
+
+    def to_representation(self, value: Platform) -> str:
+        return value.slug
