@@ -67,7 +67,7 @@ worker: $(READY) ## Run the workers alone
 	$(call serve,worker)
 
 test: $(READY) ## Run the tests that need no browser, and hold them to their coverage
-	$(RUN) -m pytest -m "not browser and not long" -n 2 --cov --cov-branch --cov-report=term --cov-fail-under=90
+	$(RUN) -m pytest -m "not browser and not long" -n 2 --cov --cov-report=term --cov-fail-under=90
 	$(RUN) -m coverage report --include=$(PURE) --fail-under=100
 
 test-browser: $(READY) ## Run the tests in Chromium

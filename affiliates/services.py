@@ -109,6 +109,8 @@ def sign_up(
 @transaction.atomic
 def update_affiliate(*, affiliate: Affiliate, by: User, **changes: Any) -> Affiliate:
     """Change an affiliate's own details: `name`, `discord_user_id`. Raises AlreadyTakenError."""
+    if not changes:
+        return affiliate
     for field, value in changes.items():
         if (
             value

@@ -3,17 +3,25 @@
 from typing import TYPE_CHECKING, Any, Self
 
 from django.apps import apps
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import models
-from django.db.models import Case, Value, When
+from django.db.models import Case, Count, F, Min, Sum, Value, When
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
     from affiliates.models import User
+    from alerts.models import Alert
 
 
 def _campaigns() -> Any:
     return apps.get_model("campaigns", "Campaign").objects
+
+
+SEVERITIES = ("critical", "high", "medium", "low")
+"""The worst first."""
+
+_RANK = Case(*(When(severity=severity, then=Value(rank)) for rank, severity in enumerate(SEVERITIES)))
 
 
 class AlertQuerySet(models.QuerySet[Any]):
@@ -33,11 +41,50 @@ class AlertQuerySet(models.QuerySet[Any]):
 
     def worst_first(self) -> Self:
         """The most severe first, and among equals the oldest."""
-        order = Case(*(When(severity=s, then=Value(i)) for i, s in enumerate(("critical", "high", "medium"))), default=3)
-        return self.order_by(order, "created_at", "id")
+        return self.order_by(_RANK, "created_at", "id")
+
+    def beside(self, alert: "Alert") -> Self:
+        """The others of the same affiliate."""
+        return self.filter(affiliate=alert.affiliate_id).exclude(pk=alert.pk)
+
+    def grouped(self) -> "models.QuerySet[Any]":
+        """A row for each affiliate, platform and kind (money of one currency), the worst and then the oldest first."""
+        by = ("kind", "affiliate", "affiliate__name", "post__platform__name")
+        return (
+            self.order_by()
+            .values(*by, currency=F("verdict__currency"))
+            .annotate(
+                n=Count("pk"),
+                ids=ArrayAgg("pk"),
+                rank=Min(_RANK),
+                since=Min("created_at"),
+                at_risk=Sum("verdict__money_at_risk"),
+            )
+            .order_by("rank", "since", "affiliate__name")
+        )
+
+    def severity_counts(self) -> list[tuple[str, str, int]]:
+        """The severities there are, the worst first: value, word, how many."""
+        counts = dict(self.order_by().values_list("severity").annotate(n=Count("pk")))
+        return [(severity, severity.capitalize(), counts[severity]) for severity in SEVERITIES if severity in counts]
+
+    def counts_of(self, relation: str, name: str) -> list[tuple[str, str, int]]:
+        """What these alerts are about, by name: id, name, how many."""
+        rows = self.order_by(name).values_list(f"{relation}_id", name).annotate(n=Count("pk"))
+        return [(str(pk), label, n) for pk, label, n in rows]
 
     def for_list(self) -> Self:
         """Everything a list of alerts shows, in one query."""
         return self.select_related(
             "campaign", "affiliate", "post__platform", "post__text", "verdict", "acknowledged_by", "resolved_by"
+        )
+
+    def for_page(self) -> Self:
+        """Everything the page of one alert shows, in one query."""
+        return self.for_list().select_related(
+            "campaign__advertiser",
+            "affiliate__trust",
+            "verdict__affiliate_report",
+            "verdict__platform_report",
+            "post__state__current_verdict",
         )

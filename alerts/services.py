@@ -95,6 +95,7 @@ def _decided(alert_id: UUID, by: User, action: str, changed: int) -> Alert:
     alert: Alert = Alert.objects.for_list().get(pk=alert_id)
     if not changed:
         who = alert.resolved_by or alert.acknowledged_by
-        raise AlertStateError(f"This alert is {alert.get_status_display().lower()} already{f', by {who.name or who}' if who else ''}.")
+        by_whom = f", by {who.name or who}" if who else ""
+        raise AlertStateError(f"This alert is {alert.get_status_display().lower()} already{by_whom}.")
     audit(actor=by, action=action, row=alert)
     return alert

@@ -51,7 +51,7 @@ class PlatformTerms:
     """A platform that a campaign shall run on, and what it pays there."""
 
     platform: Platform
-    rates: Rates = Rates()
+    rates: Rates
 
 
 @transaction.atomic
@@ -142,7 +142,7 @@ def pause(*, campaign: Campaign, by: User) -> Campaign:
 
 @transaction.atomic
 def complete(*, campaign: Campaign, by: User) -> Campaign:
-    """Over for good; claims are taken until the claim window ends. Raises CampaignStateError unless active or paused."""
+    """Over for good; claims are taken until their window ends. Raises CampaignStateError unless active or paused."""
     return _move(campaign, Campaign.Status.COMPLETED, by)
 
 
@@ -163,7 +163,7 @@ def set_platforms(*, campaign: Campaign, by: User, platforms: Sequence[PlatformT
 
 @transaction.atomic
 def create_brand(*, by: User, advertiser: Advertiser, code: str, name: str) -> Brand:
-    """Give an advertiser a brand. Raises CampaignRefusedError for a code that is none, or is taken by anybody's brand."""
+    """Give an advertiser a brand. Raises CampaignRefusedError for a code that is none, or any brand's already."""
     brand = Brand(advertiser=advertiser, code=_code(code), name=name)
     _save_coded(brand, by)
     return brand
@@ -171,7 +171,7 @@ def create_brand(*, by: User, advertiser: Advertiser, code: str, name: str) -> B
 
 @transaction.atomic
 def create_market(*, by: User, code: str, country: str, region: str = "") -> Market:
-    """Add a market. Raises CampaignRefusedError for a code that is none, or is taken."""
+    """Add a market. Raises CampaignRefusedError for a code that is none, or a market's already."""
     market = Market(code=_code(code), country=country, region=region)
     _save_coded(market, by)
     return market

@@ -1,6 +1,30 @@
 """Every address of the site."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from config import views
+from config.api.routing import endpoint
+
+api_v1 = [
+    path("", include("affiliates.api.urls")),
+    path("", include("campaigns.api.urls")),
+    path("", include("reconciliation.api.urls")),
+    path("", include("alerts.api.urls")),
+]
+
+pages = [
+    path("admin/", admin.site.urls),
+]
+
+urlpatterns = [
+    path("api/v1/", include(api_v1)),
+    endpoint("api/schema", views.Schema, name="api-schema"),
+    endpoint("api/docs", views.Docs, name="api-docs"),
+    path("health", views.health, name="health"),
+    *pages,
+]
+
+handler400 = views.bad_request
+handler404 = views.page_not_found
+handler500 = views.server_error

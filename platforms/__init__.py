@@ -9,5 +9,5 @@ To add a platform:
 4. `adapters/__init__.py`: the class goes into `ADAPTER_CLASSES`; its platform row and connections follow by themselves.
 5. `config/settings.py`: its host and credentials in `PLATFORMS`, with their variables in `.env.example`.
 6. `sandbox/`: the same paths, shapes and errors, awkward ones above all, so that demo and tests can speak to it.
-7. `tests/platforms/`: its link table, one table of answers and one of refusals. `docs/platforms.md`: its facts.
+7. `tests/platforms/`: its link table, one table of answers and one of refusals.
 """

@@ -3,6 +3,10 @@
 from datetime import timedelta
 from uuid import UUID
 
+from django.db import transaction
+
+from affiliates.models import User
+from affiliates.services import audit
 from config import clock
 from platforms.adapters import ADAPTER_CLASSES
 from platforms.metrics import PLATFORM_NAMES
@@ -27,11 +31,17 @@ def park_connection(*, connection_id: UUID, reason: str) -> None:
     )
 
 
-def resume_connection(*, connection_id: UUID) -> None:
-    """Let a parked lane work again, once its credential is mended."""
-    Connection.objects.filter(pk=connection_id, state=Connection.State.PARKED).update(
-        state=Connection.State.ACTIVE, parked_at=None, parked_reason="", not_before=None
-    )
+@transaction.atomic
+def resume_connection(*, connection_id: UUID, by: User) -> bool:
+    """Let a parked lane work again, once its credential is mended; returns whether it was parked."""
+    connection = Connection.objects.select_for_update(of=("self",)).get(pk=connection_id)
+    if connection.state != Connection.State.PARKED:
+        return False
+    connection.state, connection.parked_at, connection.parked_reason = Connection.State.ACTIVE, None, ""
+    connection.not_before = None
+    connection.save(update_fields=["state", "parked_at", "parked_reason", "not_before"])
+    audit(actor=by, action="connection.resumed", row=connection)
+    return True
 
 
 def hold_connection(*, connection_id: UUID, wait_s: int) -> None:

@@ -20,6 +20,12 @@ class SecondClaimantError(ConflictError):
         self.post = post
 
 
+class RunRefusedError(DomainError):
+    """A run that would look at nothing, or at too much."""
+
+    code = "run_refused"
+
+
 class RulesRefusedError(DomainError):
     """Thresholds that make no sense."""
 

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.apps import apps
 from django.db import connection, models
-from django.db.models import Count, Exists, F, OuterRef, Q, Sum
+from django.db.models import Case, Count, Exists, F, Max, OuterRef, Prefetch, Q, Subquery, Sum, Value, When
+from django.db.models.functions import Greatest, TruncDate
 
 from config.models import AppendOnlyQuerySet
 
@@ -14,11 +17,29 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
     from affiliates.models import User
+    from campaigns.querysets import PostQuerySet
     from reconciliation.models import PostState
 
 
 def _visible_posts(user: "User | AnonymousUser") -> "models.QuerySet[Any]":
     return apps.get_model("campaigns", "Post").objects.visible_to(user).values("pk")
+
+
+def with_standing(posts: "PostQuerySet") -> "PostQuerySet":
+    """These posts with all that says how each stands, in one query; `next_look_at` is null where no look is to come."""
+    jobs = apps.get_model("reconciliation", "Job").objects.pending()
+    return posts.select_related(
+        "platform",
+        "campaign",
+        "affiliate",
+        "text",
+        "state__current_claim",
+        "state__current_verdict__affiliate_report",
+        "state__current_verdict__platform_report",
+        "state__current_verdict__post__campaign",
+        "state__current_verdict__ruleset",
+        "state__latest_snapshot",
+    ).annotate(next_look_at=Subquery(jobs.filter(post=OuterRef("pk")).values("due_at")))
 
 
 class AffiliateReportQuerySet(AppendOnlyQuerySet):
@@ -32,6 +53,13 @@ class AffiliateReportQuerySet(AppendOnlyQuerySet):
     def visible_to(self, user: "User | AnonymousUser") -> Self:
         """Those of posts this user may see."""
         return self.filter(post__in=_visible_posts(user))
+
+    def with_verdicts(self) -> Self:
+        """Each with its post and its verdicts, newest first, in two queries."""
+        verdicts = apps.get_model("reconciliation", "ReconciliationLog").objects.for_results()
+        return self.select_related("post__platform", "post__campaign", "post__affiliate").prefetch_related(
+            Prefetch("verdicts", verdicts.order_by("-processed_at", "-id"))
+        )
 
 
 class ReconciliationLogQuerySet(AppendOnlyQuerySet):
@@ -83,6 +111,26 @@ class JobQuerySet(models.QuerySet[Any]):
             & (Q(connection__not_before=None) | Q(connection__not_before__lte=moment))
         )
         return self.due(moment - after).filter(open_lane).order_by().values_list("connection_id", flat=True).distinct()
+
+    def overdue_by_platform(self, since: datetime) -> "models.QuerySet[Any]":
+        """Platforms with looks that were due before `since` and wait still: source, answered_at, how many posts."""
+        return (
+            self.due(since)
+            .exclude(connection=None)
+            .order_by("connection__platform__name")
+            .values(source=F("connection__platform__name"), answered_at=F("connection__last_success_at"))
+            .annotate(posts=Count("pk"))
+        )
+
+
+class RunQuerySet(models.QuerySet[Any]):
+    """Sets of looks that somebody asked for."""
+
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """Staff see all, others what they asked for; with a key, those of its mode."""
+        runs = self if user.is_staff else self.filter(requested_by_id=user.pk)
+        livemode = getattr(user, "livemode", None)
+        return runs if livemode is None else runs.exclude(run_jobs__job__post__campaign__livemode=not livemode)
 
 
 class PostStateQuerySet(models.QuerySet[Any]):
@@ -137,6 +185,25 @@ class PostStateQuerySet(models.QuerySet[Any]):
             )
         return self.filter(current_verdict__status=word.upper())
 
+    def standing(self) -> Self:
+        """Those whose post was neither displaced by a proven owner nor merged into another."""
+        return self.filter(post__displaced_at=None, post__merged_into=None)
+
+    def matching(self, text: str) -> Self:
+        """Those whose title, address or affiliate contains the text, in any case."""
+        return self.filter(
+            Q(post__text__title__icontains=text)
+            | Q(post__url__icontains=text)
+            | Q(post__affiliate__name__icontains=text)
+        )
+
+    def sorted_by(self, name: str) -> Self:
+        """By a name of `POST_ORDERS`, downwards with a minus before it. What nobody knows comes last either way."""
+        key = POST_ORDERS[name.removeprefix("-")]
+        return self.order_by(
+            key.desc(nulls_last=True) if name.startswith("-") else key.asc(nulls_last=True), "-post_id"
+        )
+
     def verdict_counts(self) -> dict[str, int]:
         """How many posts read each word of `with_verdict`, and `all`."""
         rows = self.order_by().values_list("current_verdict__status", "current_verdict__discrepancy_level")
@@ -147,42 +214,92 @@ class PostStateQuerySet(models.QuerySet[Any]):
             counts["all"] += n
         return counts
 
-    def totals(self) -> dict[str, Any]:
-        """Claimed, verified and over-claimed views, and what is not judged yet, of these posts' current claims.
+    def platform_counts(self) -> list[tuple[str, str, int]]:
+        """The platforms of these posts by name: slug, name, how many posts."""
+        rows = self.order_by("post__platform__name").values_list("post__platform__slug", "post__platform__name")
+        return list(rows.annotate(n=Count("pk")))
 
-        A claim counts as verified only where its verdict compared it with a truth. Money at risk comes apart, by
-        currency: see `money_at_risk`.
+    def affiliate_counts(self) -> list[tuple[str, str, int]]:
+        """The affiliates of these posts by name: id, name, how many posts."""
+        rows = self.order_by("post__affiliate__name").values_list("post__affiliate_id", "post__affiliate__name")
+        return [(str(pk), name, n) for pk, name, n in rows.annotate(n=Count("pk"))]
+
+    def totals(self) -> dict[str, Any]:
+        """What was claimed for these posts, how much of it was found, and what is not judged yet: see `_SUMS`.
+
+        Money at risk comes apart, by currency: see `money_at_risk`.
         """
-        compared = Q(current_verdict__status__in=["MATCHED", "DISCREPANCY"])
-        over = Q(current_verdict__status="DISCREPANCY", current_verdict__views_discrepancy__gt=0)
-        return self.aggregate(
-            posts=Count("pk"),
-            affiliates=Count("post__affiliate", distinct=True),
-            claimed_views=Sum("current_claim__claimed_views"),
-            compared_views=Sum(
-                "current_claim__claimed_views", filter=compared & Q(current_verdict__views_discrepancy__isnull=False)
-            ),
-            verified_views=Sum(
-                F("current_claim__claimed_views") - F("current_verdict__views_discrepancy"), filter=compared
-            ),
-            over_claimed_views=Sum("current_verdict__views_discrepancy", filter=over),
-            over_claimed_posts=Count("pk", filter=Q(current_verdict__status="DISCREPANCY")),
-            unjudged_views=Sum("current_claim__claimed_views", filter=Q(current_verdict=None) | ~compared),
-            too_early=Count("pk", filter=Q(current_verdict__status="TOO_EARLY")),
-            unverifiable=Count("pk", filter=Q(current_verdict__status="UNVERIFIABLE")),
-            missing=Count("pk", filter=Q(current_verdict__status="POST_MISSING")),
-            pending=Count("pk", filter=Q(current_verdict=None)),
+        return self.aggregate(**_SUMS)
+
+    def totals_by_campaign(self) -> dict[UUID, dict[str, Any]]:
+        """The totals of each campaign these posts belong to."""
+        rows = self.order_by().values("post__campaign").annotate(**_SUMS)
+        return {row.pop("post__campaign"): row for row in rows}
+
+    def totals_by_claim_day(self, time_zone: str) -> "models.QuerySet[Any]":
+        """Claimed and verified views by the day of the current claim, oldest first: day, posts, claimed, verified.
+
+        Only claims that could be compared have figures, so that the gap between the two is what was not found.
+        """
+        day = TruncDate("current_claim__claimed_at", tzinfo=ZoneInfo(time_zone))
+        return (
+            self.order_by()
+            .values(day=day)
+            .annotate(
+                posts=Count("pk"),
+                claimed=Sum("current_claim__claimed_views", filter=_COMPARED),
+                verified=_SUMS["verified_views"],
+            )
+            .order_by("day")
         )
 
-    def money_at_risk(self) -> "models.QuerySet[Any]":
-        """Over-claimed quantity × rate of the current discrepancies, a row for each currency. Never mixed."""
+    def money_at_risk(self, *by: str) -> "models.QuerySet[Any]":
+        """Over-claimed quantity × rate of the current discrepancies, a row for each currency and `by`. Never mixed."""
         return (
             self.filter(current_verdict__status="DISCREPANCY", current_verdict__money_at_risk__isnull=False)
             .order_by("current_verdict__currency")
-            .values(currency=F("current_verdict__currency"))
+            .values(*by, currency=F("current_verdict__currency"))
             .annotate(
                 amount=Sum("current_verdict__money_at_risk"),
                 posts=Count("pk"),
                 affiliates=Count("post__affiliate", distinct=True),
             )
         )
+
+
+_COMPARED = Q(
+    current_verdict__status__in=["MATCHED", "DISCREPANCY"], current_verdict__views_discrepancy__isnull=False
+)
+"""The current verdict held claimed views against a count."""
+
+_CLAIMED = F("current_claim__claimed_views")
+_NOT_FOUND = Greatest(F("current_verdict__views_discrepancy"), Value(0))
+
+POST_ORDERS = {
+    "post": F("post__text__title"),
+    "affiliate": F("post__affiliate__name"),
+    "claimed_at": F("current_claim__claimed_at"),
+    "claimed": _CLAIMED,
+    "verified": _CLAIMED - F("current_verdict__views_discrepancy"),
+    "gap": F("current_verdict__views_diff_pct"),
+    "money": F("current_verdict__money_at_risk"),
+}
+"""What lists of posts can be sorted by."""
+
+_SUMS = {
+    "posts": Count("pk"),
+    "affiliates": Count("post__affiliate", distinct=True),
+    "claimed_views": Sum(_CLAIMED),
+    "verified_views": Sum(_CLAIMED - _NOT_FOUND, filter=_COMPARED),
+    "over_claimed_views": Sum(_NOT_FOUND, filter=_COMPARED),
+    "over_claimed_posts": Count("pk", filter=Q(current_verdict__status="DISCREPANCY")),
+    "unjudged_views": Sum(Case(When(_COMPARED, then=Value(0)), default=_CLAIMED)),
+    "too_early": Count("pk", filter=Q(current_verdict__status="TOO_EARLY")),
+    "unverifiable": Count("pk", filter=Q(current_verdict__status="UNVERIFIABLE")),
+    "missing": Count("pk", filter=Q(current_verdict__status="POST_MISSING")),
+    "pending": Count("pk", filter=Q(current_verdict=None)),
+    "as_of": Max("last_fetched_at"),
+}
+"""Sums over posts, of their current claims and verdicts. Claimed views are, to the last one, verified (claimed and
+counted), over-claimed (claimed and not counted) or not judged. Growth after a claim verifies no more than was claimed.
+"""

@@ -49,7 +49,10 @@ BODIES = [
     RawBody("100,000 open brackets", b"[" * ABSURD_DEPTH),
     RawBody("100,000 nested objects", b'{"a":' * 30_000 + b"1" + b"}" * 30_000),
     RawBody("an unknown field", b'{"trust_score": 1}'),
-    RawBody("fields of the system", b'{"id": "0", "created_at": "2020-01-01T00:00:00Z", "is_staff": true, "livemode": false}'),
+    RawBody(
+        "fields of the system",
+        b'{"id": "0", "created_at": "2020-01-01T00:00:00Z", "is_staff": true, "livemode": false}',
+    ),
     RawBody("300 KB", json.dumps({"a": "x" * 300_000}).encode(), 413),
     RawBody("1 MB", json.dumps({"a": "x" * 1_048_576}).encode(), 413),
     RawBody("3 MB", json.dumps({"a": "x" * 3_145_728}).encode(), 413),
@@ -62,22 +65,86 @@ BODIES = [
 ]
 
 COUNTS: list[Any] = [
-    -1, 2**53, 2**63, 10**19, 1.5, 5.0, 1e300, True, False, "5", "1_0", "１２", "5.0", "٣", "", " 1", "1e3", [], [1], {}, {"a": 1},
+    -1,
+    2**53,
+    2**63,
+    10**19,
+    1.5,
+    5.0,
+    1e300,
+    True,
+    False,
+    "5",
+    "1_0",
+    "１２",
+    "5.0",
+    "٣",
+    "",
+    " 1",
+    "1e3",
+    [],
+    [1],
+    {},
+    {"a": 1},
 ]
 """Values that are no count (null is one: not claimed)."""
 
 AMOUNTS: list[Any] = [
-    "-1", -0.01, "NaN", "Infinity", "1E+1000000000", "1e3", "1_0", "１２", "12,5", "0x10", "", True, [], {}, "9" * 30, "0.000001", 1e300,
+    "-1",
+    -0.01,
+    "NaN",
+    "Infinity",
+    "1E+1000000000",
+    "1e3",
+    "1_0",
+    "１２",
+    "12,5",
+    "0x10",
+    "",
+    True,
+    [],
+    {},
+    "9" * 30,
+    "0.000001",
+    1e300,
 ]
 """Values that are no amount of money."""
 
 DAYS: list[Any] = [
-    "2026-02-30", "20260101", "2026-W01-1", "２０２６-01-01", "2026-1-1", "0001-01-01", "9999-12-31", "2026-01-01T00:00:00Z", "tomorrow", 20260101, True, [], {}, "", None,
+    "2026-02-30",
+    "20260101",
+    "2026-W01-1",
+    "２０２６-01-01",
+    "2026-1-1",
+    "0001-01-01",
+    "9999-12-31",
+    "2026-01-01T00:00:00Z",
+    "tomorrow",
+    20260101,
+    True,
+    [],
+    {},
+    "",
+    None,
 ]
 """Values that are no day of ours."""
 
 TEXTS: list[Any] = [
-    5, 1.5, True, [], {}, ["x"], "", "   ", "x" * 100_000, "user\u202egnp.exe", "a\u2066b", "zero\u200bwidth", "\ufeffmark", "bell\u0007", "line\nbreak",
+    5,
+    1.5,
+    True,
+    [],
+    {},
+    ["x"],
+    "",
+    "   ",
+    "x" * 100_000,
+    "user\u202egnp.exe",
+    "a\u2066b",
+    "zero\u200bwidth",
+    "\ufeffmark",
+    "bell\u0007",
+    "line\nbreak",
 ]
 """Values that are no name of one line."""
 
@@ -100,8 +167,17 @@ URLS = [
 """Addresses that are no post."""
 
 IDS = [
-    "1", "0", "-1", "null", "undefined", "٣", "%00", "%2e%2e", "0" * 200,
-    "018f0000-0000-7000-8000-00000000000", "018f0000-0000-7000-8000-00000000000g",
+    "1",
+    "0",
+    "-1",
+    "null",
+    "undefined",
+    "٣",
+    "%00",
+    "%2e%2e",
+    "0" * 200,
+    "018f0000-0000-7000-8000-00000000000",
+    "018f0000-0000-7000-8000-00000000000g",
 ]
 """Path segments that are no identifier: each is an unknown address."""
 

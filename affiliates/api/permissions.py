@@ -1,12 +1,14 @@
 """What a caller may do at all. Whose rows they may do it to is the querysets' business (`visible_to`)."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from affiliates.models import ApiKey
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView  # which itself imports the classes of the settings, these among them
 
 
 class HasScope(BasePermission):
@@ -14,7 +16,7 @@ class HasScope(BasePermission):
 
     message = "This API key lacks the scope for this."
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         if not request.user.is_authenticated:
             return False
         if not isinstance(request.auth, ApiKey):
@@ -29,7 +31,7 @@ class IsStaff(BasePermission):
 
     message = "Only staff may do this."
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         return bool(request.user.is_staff)
 
 
@@ -38,6 +40,13 @@ class IsAffiliate(BasePermission):
 
     message = "Only an active affiliate may do this."
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         affiliate = getattr(request.user, "affiliate", None)
         return bool(affiliate and affiliate.is_active)
+
+
+class MaySignUp(HasScope):
+    """Strangers, and whoever has the scope. Whether sign-up is open to them is for the service to say."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        return not request.user.is_authenticated or super().has_permission(request, view)

@@ -14,7 +14,7 @@ MAX_COUNT = 2**53 - 1
 _AMOUNT = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _INVISIBLE = re.compile(r"[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
-"""Zero-width characters and those that turn text around. The joiners U+200C and U+200D belong to languages and emoji."""
+"""Zero-width characters and those that turn text around; the joiners U+200C and U+200D are letters to some."""
 
 
 class CountField(serializers.IntegerField):
@@ -49,6 +49,10 @@ class AmountField(serializers.DecimalField):
 
     def __init__(self, *, max_digits: int, decimal_places: int, **kwargs: Any) -> None:
         super().__init__(max_digits, decimal_places, min_value=0, **kwargs)
+
+    def validate_empty_values(self, data: Any) -> Any:
+        """Null is null; the library's own takes empty text for it too."""
+        return serializers.Field.validate_empty_values(self, data)
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, bool) or not _AMOUNT.fullmatch(str(data)):

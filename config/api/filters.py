@@ -3,12 +3,20 @@
 from typing import Any
 
 from django.db.models import QuerySet
+from django_filters import TypedChoiceFilter
 from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-PAGING = {"cursor", "page_size", "limit", "offset", "format"}
+
+@extend_schema_field({"type": "boolean"})
+class FlagFilter(TypedChoiceFilter):
+    """`true` or `false`; anything else is refused. (The library's own takes it for "no filter".)"""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=[("true", "true"), ("false", "false")], coerce=lambda word: word == "true", **kwargs)
 
 
 class StrictFilterBackend(DjangoFilterBackend):
@@ -16,7 +24,8 @@ class StrictFilterBackend(DjangoFilterBackend):
 
     def filter_queryset(self, request: Request, queryset: "QuerySet[Any]", view: APIView) -> "QuerySet[Any]":
         filterset_class = self.get_filterset_class(view, queryset)
-        known = PAGING | set(filterset_class.base_filters if filterset_class else ())
+        paging = getattr(getattr(view, "paginator", None), "parameters", frozenset())
+        known = {"format", *paging, *(filterset_class.base_filters if filterset_class else ())}
         unknown = sorted(set(request.query_params) - known)
         if unknown:
             raise ValidationError({name: ["There is no such filter."] for name in unknown})

@@ -1,4 +1,4 @@
-"""The one way in for bodies: strict JSON. What plain parsers let through as a surprise is refused here with a reason."""
+"""The one way in for bodies: strict JSON. What plain parsers would let through is refused here with a reason."""
 
 import json
 from typing import IO, Any

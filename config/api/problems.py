@@ -9,8 +9,9 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, JsonResponse
 from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
@@ -19,7 +20,6 @@ from config.middleware import current_request_id
 
 log = structlog.get_logger(__name__)
 CONTENT_TYPE = "application/problem+json"
-NAMES = {404: "not_found", 405: "method_not_allowed", 500: "server_error", 503: "unavailable"}
 
 
 def problem(status: int, code: str, detail: str, errors: list[dict[str, Any]] | None = None) -> dict[str, Any]:
@@ -37,6 +37,8 @@ def problem(status: int, code: str, detail: str, errors: list[dict[str, Any]] | 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's hook. What is not an answer to the sender stays an exception, to be logged as a fault of ours."""
+    request = context["request"]
+    request.accepted_renderer, request.accepted_media_type = JSONRenderer(), CONTENT_TYPE  # whatever the view speaks
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
@@ -71,8 +73,8 @@ def _flatten(detail: Any, path: str = "") -> Iterator[dict[str, Any]]:
     """DRF's nested errors as a list of {field, code, detail}; `non_field_errors` is the request as a whole."""
     if isinstance(detail, dict):
         for name, inner in detail.items():
-            step = "" if name == "non_field_errors" else str(name)
-            yield from _flatten(inner, f"{path}.{step}".strip("."))
+            step = "" if name == "non_field_errors" else f"[{name}]" if isinstance(name, int) else f".{name}"
+            yield from _flatten(inner, f"{path}{step}".lstrip("."))
     elif isinstance(detail, list):
         for index, inner in enumerate(detail):
             yield from _flatten(inner, f"{path}[{index}]" if isinstance(inner, dict) else path)
@@ -86,6 +88,6 @@ def _response(document: dict[str, Any], headers: dict[str, str] | None = None) -
     return response
 
 
-def as_json(request: HttpRequest, status: int, code: str, detail: str) -> JsonResponse:
+def as_json(status: int, code: str, detail: str) -> JsonResponse:
     """A problem document outside of DRF: unknown addresses and faults under /api/."""
     return JsonResponse(problem(status, code, detail), status=status, content_type=CONTENT_TYPE)

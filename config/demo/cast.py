@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from campaigns.rates import Rates
 from platforms.sandbox import words
 
 
@@ -32,37 +33,16 @@ class AffiliatePlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
-    """What is paid on one platform, in the campaign's currency."""
-
-    per_1000_views: str | None
-    per_click: str | None = None
-    per_conversion: str | None = None
-
-    def columns(self) -> dict[str, Decimal | None]:
-        """As the columns of a campaign's platform."""
-        return {
-            f"rate_{name}": None if text is None else Decimal(text)
-            for name, text in (
-                ("per_1000_views", self.per_1000_views),
-                ("per_click", self.per_click),
-                ("per_conversion", self.per_conversion),
-            )
-        }
-
-
-@dataclass(frozen=True, slots=True)
 class CampaignPlan:
-    """A campaign; its days count from the story's last day, negative ones before it.
-
-    Without `paused_d` it is a draft, active or completed by its dates. Posts about `topics` are published for it.
+    """A campaign. Its days count from the story's last one; what began is active, what ended completed, unless it was
+    paused. Posts about `topics` are published for it; `rates` says on which platforms, and what is paid there.
     """
 
     title: str
     brand: str
     market: str
     topics: frozenset[str]
-    rates: Mapping[str, Rate]
+    rates: Mapping[str, Rates]
     starts_d: int
     ends_d: int
     budget: str
@@ -110,13 +90,21 @@ def _topics(*names: str) -> frozenset[str]:
     return frozenset(names)
 
 
+def _rates(**prices: str) -> dict[str, Rates]:
+    """From "per 1,000 views, per click, per conversion" for each platform; a dash is no rate."""
+    return {
+        platform: Rates(*(None if price == "-" else Decimal(price) for price in text.split()))
+        for platform, text in prices.items()
+    }
+
+
 # Reddit publishes no views, so nobody pays for views there.
-_FOOD = {"youtube": Rate("12", "0.40"), "reddit": Rate(None, "0.35"), "x": Rate("5.50", "0.30")}
-_BEAUTY = {"youtube": Rate("14.50", "0.45", "3"), "reddit": Rate(None, "0.40", "3"), "x": Rate("6", "0.30", "3")}
-_GAMES = {"youtube": Rate("9.80", "0.25", "1.20"), "reddit": Rate(None, "0.20", "1.20"), "x": Rate("4.20", "0.20")}
+_FOOD = _rates(youtube="12 0.40 -", reddit="- 0.35 -", x="5.50 0.30 -")
+_BEAUTY = _rates(youtube="14.50 0.45 3", reddit="- 0.40 3", x="6 0.30 3")
+_GAMES = _rates(youtube="9.80 0.25 1.20", reddit="- 0.20 1.20", x="4.20 0.20 -")
 
 
-def _on(rates: Mapping[str, Rate], *platforms: str) -> dict[str, Rate]:
+def _on(rates: Mapping[str, Rates], *platforms: str) -> dict[str, Rates]:
     return {platform: rates[platform] for platform in platforms}
 
 
@@ -169,6 +157,9 @@ ADVERTISERS = (
         ),
     ),
 )  # fmt: skip
+
+OWNERS = {campaign.title: advertiser for advertiser in ADVERTISERS for campaign in advertiser.campaigns}
+"""Whose campaign it is, by its title."""
 
 _NAMES = {
     "Cooking": (

@@ -13,6 +13,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         try:
             ensure(Path(self.settings_dict["DIRECTORY"]))
-        except EmbeddedPostgresError as error:
+        except (EmbeddedPostgresError, OSError) as error:
             raise self.Database.OperationalError(str(error)) from error
         return super().get_new_connection(conn_params)

@@ -33,11 +33,11 @@ def ensure(directory: Path) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
         keeper: subprocess.Popen[bytes] | None = None
         while not _is_ready(directory):
-            if keeper is not None and keeper.poll():
+            if keeper is not None and (keeper.poll() or 0) > 0:  # below 0 it was killed, which says nothing
                 raise EmbeddedPostgresError(_explanation(directory))
             if time.monotonic() > deadline:
                 raise EmbeddedPostgresError(f"No embedded PostgreSQL within {START_TIMEOUT_S} s: see {_log(directory)}")
-            if (keeper is None or keeper.returncode == 0) and not _has_keeper(directory):
+            if (keeper is None or keeper.returncode is not None) and not _has_keeper(directory):
                 keeper = _start_keeper(directory)
             time.sleep(POLL_S)
 

@@ -1,5 +1,31 @@
 """Addresses under /api/v1."""
 
-from django.urls import URLPattern
+from config.api.routing import endpoint
+from reconciliation.api import views
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    endpoint("submissions", views.Submissions, name="api-submissions"),
+    endpoint("submissions/history", views.SubmissionHistory, name="api-submission-history"),
+    endpoint("submissions/<uuid:post_id>", views.SubmissionDetail, name="api-submission"),
+    endpoint("submissions/<uuid:post_id>/metrics", views.SubmissionMetrics, name="api-submission-metrics"),
+    # the same views under their other spelling
+    endpoint("affiliates/submissions", views.Submissions, name="api-affiliates-submissions"),
+    endpoint("affiliates/submissions/history", views.SubmissionHistory, name="api-affiliates-submission-history"),
+    endpoint("affiliates/submissions/<uuid:post_id>", views.SubmissionDetail, name="api-affiliates-submission"),
+    endpoint(
+        "affiliates/submissions/<uuid:post_id>/metrics",
+        views.SubmissionMetrics,
+        name="api-affiliates-submission-metrics",
+    ),
+    endpoint(
+        "affiliates/<uuid:affiliate_id>/submissions", views.AffiliateSubmissions, name="api-affiliate-submissions"
+    ),
+    endpoint(
+        "affiliates/<uuid:affiliate_id>/performance", views.AffiliatePerformance, name="api-affiliate-performance"
+    ),
+    endpoint("reconciliation/run", views.RunRequest, name="api-reconciliation-run-request"),
+    endpoint("reconciliation/runs", views.Runs, name="api-reconciliation-runs"),
+    endpoint("reconciliation/runs/<uuid:run_id>", views.RunDetail, name="api-reconciliation-run"),
+    endpoint("reconciliation/results", views.Results, name="api-reconciliation-results"),
+    endpoint("reconciliation/results/<uuid:result_id>", views.ResultDetail, name="api-reconciliation-result"),
+]

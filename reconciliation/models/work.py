@@ -7,7 +7,7 @@ from django.db.models import Q
 from campaigns.models import Post
 from config.models import Row
 from platforms.models import Connection
-from reconciliation.querysets import JobQuerySet
+from reconciliation.querysets import JobQuerySet, RunQuerySet
 
 
 class Job(Row):
@@ -72,6 +72,8 @@ class Run(Row):
 
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     scope = models.JSONField(default=dict)
+
+    objects = RunQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]

@@ -32,8 +32,8 @@ def drain(*, connection_id: UUID | None, paced: bool = True) -> int:
         batch = lease_batch(connection_id=connection_id, paced=paced)
         if isinstance(batch, Wait):
             time.sleep(max(0.0, (batch.until - clock.now()).total_seconds()))
-            batch = lease_batch(connection_id=connection_id, paced=paced)
-        if not isinstance(batch, Batch):
+            continue  # a full batch may have left meanwhile, and then it is this caller who waits for the next call
+        if batch is None:
             return settled
         settled += work(batch)
     wake(connection_id)
@@ -43,14 +43,13 @@ def drain(*, connection_id: UUID | None, paced: bool = True) -> int:
 def work(batch: Batch) -> int:
     """Take one leased batch of looks to its end; returns how many were settled, 0 when the platform failed."""
     try:
-        answer = ask(batch)
+        settled = settle(batch=batch, answer=ask(batch))
     except PlatformError as error:
         _after_platform_error(batch, error)
         return 0
     except Exception as error:  # our own fault: given back with its name, and raised to be seen
         give_back(batch=batch, error=f"{type(error).__name__}: {error}")
         raise
-    settled = settle(batch=batch, answer=answer)
     log.info(
         "settled",
         lane=str(batch.connection or "no platform"),

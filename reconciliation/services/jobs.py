@@ -196,7 +196,9 @@ def retry_dead(*, job_ids: Sequence[UUID], by: User | None = None) -> int:
 
     Of several for one post the newest is retried; one whose post is already pending stays dead.
     """
-    dead = Job.objects.filter(pk__in=job_ids, state=Job.State.DEAD).exclude(post__in=Job.objects.pending().values("post"))
+    dead = Job.objects.filter(pk__in=job_ids, state=Job.State.DEAD).exclude(
+        post__in=Job.objects.pending().values("post")
+    )
     newest = dead.order_by("post", "-created_at", "-id").distinct("post").values("pk")
     retried = Job.objects.filter(pk__in=_lock(Job.objects.filter(pk__in=newest, state=Job.State.DEAD)))
     for job in retried:

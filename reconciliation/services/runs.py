@@ -1,15 +1,73 @@
 """Runs: sets of looks that somebody asked for."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Count, Q
 
 from affiliates.models import User
 from affiliates.services import audit
 from campaigns.querysets import PostQuerySet
 from config.middleware import current_request_id
+from reconciliation.errors import RunRefusedError
 from reconciliation.models import Job, Run, RunJob
 from reconciliation.services.jobs import request_looks, wake
+
+MAX_RUN_POSTS = 10_000
+"""A run larger than this would keep a platform busy for hours; several narrower ones can be asked for instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which posts a run is for: those that meet all that is named. Created from … up to, but not at …"""
+
+    campaign: UUID | None = None
+    affiliate: UUID | None = None
+    platform: str | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    posts: tuple[UUID, ...] | None = None
+
+    def among(self, posts: PostQuerySet) -> PostQuerySet:
+        """Those of these posts that the scope means."""
+        conditions = {
+            "campaign": self.campaign,
+            "affiliate": self.affiliate,
+            "platform__slug": self.platform,
+            "created_at__gte": self.created_from,
+            "created_at__lt": self.created_to,
+            "pk__in": self.posts,
+        }
+        return posts.filter(**{name: value for name, value in conditions.items() if value is not None})
+
+    def as_json(self) -> dict[str, Any]:
+        """What was named, by the names that the API uses."""
+        named = {
+            "campaign": self.campaign and str(self.campaign),
+            "affiliate": self.affiliate and str(self.affiliate),
+            "platform": self.platform,
+            "from": self.created_from and self.created_from.isoformat(),
+            "to": self.created_to and self.created_to.isoformat(),
+            "posts": None if self.posts is None else [str(pk) for pk in self.posts],
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How many of a run's looks there are, and how many are done, dead and still to do."""
+
+    total: int = 0
+    done: int = 0
+    dead: int = 0
+
+    @property
+    def pending(self) -> int:
+        return self.total - self.done - self.dead
 
 
 @transaction.atomic
@@ -17,9 +75,14 @@ def request_run(*, posts: PostQuerySet, by: User | None, scope: dict[str, Any]) 
     """Ask for a look at each of these posts now. One that is due already joins the run as it is.
 
     Claims that have their counted verdict keep it; what a new look finds changed is recorded beside it.
+    Raises RunRefusedError where there is no post to look at, or more than MAX_RUN_POSTS.
     """
+    post_ids = list(posts.standing().order_by("pk").values_list("pk", flat=True)[: MAX_RUN_POSTS + 1])
+    if not post_ids:
+        raise RunRefusedError("There is no post to look at.", code="no_posts")
+    if len(post_ids) > MAX_RUN_POSTS:
+        raise RunRefusedError(f"These are more than {MAX_RUN_POSTS:,} posts: ask for fewer.", code="too_many_posts")
     run = Run.objects.create(requested_by=by, scope=scope)
-    post_ids = list(posts.standing().order_by("pk").values_list("pk", flat=True))
     job_ids = request_looks(post_ids=post_ids, request_id=current_request_id())
     RunJob.objects.bulk_create([RunJob(run=run, job_id=job_id) for job_id in job_ids])
     audit(actor=by, action="run.requested", row=run, changes={"posts": len(job_ids)})
@@ -28,8 +91,13 @@ def request_run(*, posts: PostQuerySet, by: User | None, scope: dict[str, Any]) 
     return run
 
 
-def progress(run: Run) -> dict[str, int]:
-    """How many of a run's looks there are, and how many are done, dead and still to do."""
-    states = list(Job.objects.filter(run_jobs__run=run).values_list("state", flat=True))
-    done, dead = states.count(Job.State.DONE), states.count(Job.State.DEAD)
-    return {"total": len(states), "done": done, "dead": dead, "pending": len(states) - done - dead}
+def progress(runs: Sequence[Run]) -> dict[UUID, Progress]:
+    """How far these runs are, by their ids."""
+    jobs = Job.objects.filter(run_jobs__run__in=runs).order_by().values_list("run_jobs__run")
+    counts = jobs.annotate(
+        total=Count("pk"),
+        done=Count("pk", filter=Q(state=Job.State.DONE)),
+        dead=Count("pk", filter=Q(state=Job.State.DEAD)),
+    )
+    found = {run_id: Progress(*numbers) for run_id, *numbers in counts}
+    return {run.pk: found.get(run.pk, Progress()) for run in runs}

@@ -98,7 +98,7 @@ def _locked_looks(batch: Batch, answer: Answer) -> list[_Look]:
         Job.objects.select_for_update(of=("self",))
         .filter(lease=batch.lease, state=Job.State.LEASED)
         .select_related("post__platform", "post__campaign")
-        .order_by("pk")
+        .order_by("post_id")  # the order in which a run asks for looks, so that neither waits for the other
     )
     post_ids = [job.post_id for job in jobs]
     states = {

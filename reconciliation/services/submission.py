@@ -152,9 +152,10 @@ def _check_campaign(campaign: Campaign) -> None:
 
 
 def _check_platform(campaign: Campaign, platform: Platform) -> None:
-    if not platform.is_active or not CampaignPlatform.objects.filter(
-        campaign=campaign, platform=platform, closed_at=None
-    ).exists():
+    if (
+        not platform.is_active
+        or not CampaignPlatform.objects.filter(campaign=campaign, platform=platform, closed_at=None).exists()
+    ):
         raise ClaimRefusedError(
             f"This campaign does not run on {platform.name}.", field="platform", code="platform_not_assigned"
         )
@@ -169,10 +170,9 @@ def _check_enrolment(campaign: Campaign, affiliate: Affiliate) -> None:
 
 def _enrol(campaign: Campaign, affiliate: Affiliate) -> None:
     """By the first claim, whether the campaign is open to all or the affiliate was invited."""
-    enrolment, _ = Enrolment.objects.get_or_create(campaign=campaign, affiliate=affiliate)
-    if enrolment.status != Enrolment.Status.ACTIVE:
-        enrolment.status = Enrolment.Status.ACTIVE
-        enrolment.save(update_fields=["status"])
+    Enrolment.objects.get_or_create(campaign=campaign, affiliate=affiliate)
+    invited = Enrolment.objects.filter(campaign=campaign, affiliate=affiliate, status=Enrolment.Status.INVITED)
+    invited.update(status=Enrolment.Status.ACTIVE)
 
 
 def _standing_post(affiliate: Affiliate, campaign: Campaign, platform: Platform, link: PostLink) -> Post | None:

@@ -1,0 +1,9 @@
+"""Addresses under /api/v1."""
+
+from affiliates.api import views
+from config.api.routing import endpoint
+
+urlpatterns = [
+    endpoint("affiliates", views.Affiliates, name="api-affiliates"),
+    endpoint("affiliates/me", views.Me, name="api-affiliate-me"),
+]

@@ -1,0 +1,17 @@
+"""The form by which somebody decides on an alert."""
+
+from django import forms
+
+from alerts.services import NOTE_MAX_LENGTH
+
+
+class ResolveForm(forms.Form):
+    """Why an alert is closed, in words that stand beside it from then on."""
+
+    note = forms.CharField(
+        label="How was it resolved?",
+        max_length=NOTE_MAX_LENGTH,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text="For example: asked Mila, who had counted two videos together; corrected claim is in.",
+        error_messages={"required": "Say in a few words how this was resolved."},
+    )

@@ -1,0 +1,15 @@
+"""Addresses under /api/v1."""
+
+from campaigns.api import views
+from config.api.routing import endpoint
+
+urlpatterns = [
+    endpoint("campaigns", views.Campaigns, name="api-campaigns"),
+    endpoint("campaigns/<uuid:campaign_id>", views.CampaignDetail, name="api-campaign"),
+    endpoint("campaigns/<uuid:campaign_id>/activate", views.Activate, name="api-campaign-activate"),
+    endpoint("campaigns/<uuid:campaign_id>/pause", views.Pause, name="api-campaign-pause"),
+    endpoint("campaigns/<uuid:campaign_id>/complete", views.Complete, name="api-campaign-complete"),
+    endpoint("campaigns/<uuid:campaign_id>/platforms", views.CampaignPlatforms, name="api-campaign-platforms"),
+    endpoint("brands", views.Brands, name="api-brands"),
+    endpoint("markets", views.Markets, name="api-markets"),
+]

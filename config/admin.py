@@ -1,0 +1,287 @@
+"""What the pages for staff share: closed tables, buttons on a row's page, and how values are written."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import django_q.admin
+from django.contrib import admin, messages
+from django.contrib.admin.utils import flatten_fieldsets, get_fields_from_path, label_for_field, unquote
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied
+from django.db import models
+from django.db.models import Model, QuerySet
+from django.forms.models import BaseInlineFormSet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django_q.models import Failure, OrmQ, Schedule, Success
+
+from config.errors import DomainError
+from config.templatetags.look import UNKNOWN, day, figure, moment
+
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[Any]
+    _TabularInline = admin.TabularInline[Any, Any]
+    _FormSet = BaseInlineFormSet[Any, Any, Any]
+else:
+    _ModelAdmin, _TabularInline, _FormSet = admin.ModelAdmin, admin.TabularInline, BaseInlineFormSet
+
+INLINE_ROWS = 20
+
+
+def badge(status: str | None, level: str | None = None) -> SafeString:
+    """A state as the pages show it: a shape and a word."""
+    return render_to_string("components/badge.html", {"status": status, "level": level})
+
+
+def change_url(row: Model) -> str:
+    """The address of a row's page."""
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+
+
+def list_url(table: str, **filters: object) -> str:
+    """The address of the list of a table ("campaigns_post"), filtered."""
+    return f"{reverse(f'admin:{table}_changelist')}?{urlencode(filters)}"
+
+
+def json_text(value: object) -> str:
+    """A JSON value that can be read, as text: what strangers sent is never taken for HTML."""
+    return format_html('<pre class="json">{}</pre>', json.dumps(value, indent=2, ensure_ascii=False))
+
+
+_WRITERS: "tuple[tuple[type[models.Field[Any, Any]], Callable[[Any], str]], ...]" = (
+    (models.DateTimeField, moment),
+    (models.DateField, day),
+    (models.IntegerField, figure),
+    (models.JSONField, json_text),
+)
+
+
+@cache
+def written(model: type[Model], path: str) -> Any:
+    """The column of a table, or of one it points at ("post__posted_at"), written as on every page of the product.
+
+    Figures, moments and JSON become a display function; any other name is given back for Django to write.
+    """
+    try:
+        field = get_fields_from_path(model, path)[-1]
+    except FieldDoesNotExist:
+        return path
+    write = next((write for kind, write in _WRITERS if isinstance(field, kind) and not field.choices), None)
+    if write is None:
+        return path
+
+    @admin.display(description=label_for_field(path, model), ordering=path, empty_value=UNKNOWN)
+    def column(row: Model) -> str | None:
+        value: Any = row
+        for name in path.split("__"):
+            value = getattr(value, name, None)
+        return None if value is None else write(value)
+
+    column.__name__ = path
+    return column
+
+
+class _Written:
+    """Writes the values that cannot be edited on a page as `written` does."""
+
+    if TYPE_CHECKING:
+        model: type[Model]
+    fixed: Sequence[str] = ()
+    """What is filled in when a row is made and stays as it is."""
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        names = [*super().get_readonly_fields(request, obj), *(self.fixed if obj else ())]  # type: ignore[misc]
+        return [*names, *(written(self.model, name) for name in names if isinstance(name, str))]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        fieldsets = super().get_fieldsets(request, obj)  # type: ignore[misc]
+        closed = obj is not None and not self.has_change_permission(request, obj)  # type: ignore[attr-defined]
+        names = flatten_fieldsets(fieldsets) if closed else self.get_readonly_fields(request, obj)
+
+        def write(field: Any) -> Any:
+            if isinstance(field, tuple | list):
+                return [write(name) for name in field]
+            return written(self.model, field) if isinstance(field, str) and field in names else field
+
+        return [(title, {**options, "fields": write(options["fields"])}) for title, options in fieldsets]
+
+
+class Closed:
+    """Nothing is added, changed or deleted here, whatever a person's permissions say."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class RowAdmin(_Written, _ModelAdmin):
+    """A table's pages.
+
+    `row_actions` names the actions that are buttons on a row's own page too, and `related_lists` the lists that page
+    links to: a text, a table and the filter that takes the row's id. They may name tables further right.
+    """
+
+    list_per_page = 50
+    show_full_result_count = False
+    empty_value_display = UNKNOWN
+    readonly_fields: Sequence[Any] = ("id", "created_at")
+    change_form_template = "admin/row.html"
+    row_actions: Sequence[str] = ()
+    related_lists: Sequence[tuple[str, str, str]] = ()
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        names = super().get_list_display(request)
+        return [written(self.model, name) if isinstance(name, str) else name for name in names]
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """Whether a person may run this table's actions. Closed forms do not close the actions, and the right to
+        look does not open them."""
+        return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
+
+    def offers(self, action: str, row: Any) -> bool:
+        """Whether one of `row_actions` makes sense for a row as it is."""
+        return True
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """When the use case behind a form says no, the form comes back with its sentence."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except DomainError as refusal:
+            request.refusal = refusal  # type: ignore[attr-defined]
+            return super().changeform_view(request, *args, **kwargs)
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        form = super().get_form(request, *args, **kwargs)
+        refusal: DomainError | None = getattr(request, "refusal", None)
+        if refusal is None:
+            return form
+
+        class RefusedForm(form):  # type: ignore[misc, valid-type]
+            def clean(self) -> Any:
+                cleaned = super().clean()
+                self.add_error(refusal.field if refusal.field in self.fields else None, refusal.message)
+                return cleaned
+
+        return RefusedForm
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method == "POST" and request.POST.get("action") in self.row_actions:
+            return self._act_on(request, object_id)
+        return super().change_view(request, object_id, *args, **kwargs)
+
+    def _act_on(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            raise Http404
+        action = self.get_actions(request).get(request.POST["action"])
+        if action is None or not self.has_view_permission(request, row):
+            raise PermissionDenied
+        answer = action[0](self, request, self.get_queryset(request).filter(pk=row.pk))
+        return answer or HttpResponseRedirect(request.get_full_path())
+
+    def act_on_each(self, request: HttpRequest, rows: Iterable[Any], act: Callable[[Any], object], done: str) -> None:
+        """Do one thing to each row; say to how many, and of each that was refused why."""
+        count = 0
+        for row in rows:
+            try:
+                act(row)
+                count += 1
+            except DomainError as refusal:
+                self.message_user(request, f"{row}: {refusal.message}", messages.WARNING)
+        if count:
+            noun = self.opts.verbose_name if count == 1 else self.opts.verbose_name_plural
+            self.message_user(request, f"{count} {noun} {done}.", messages.SUCCESS)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
+    ) -> HttpResponse:
+        if obj:
+            allowed = self.get_actions(request)
+            context["row_actions"] = [
+                allowed[name][1:] for name in self.row_actions if name in allowed and self.offers(name, obj)
+            ]
+            context["related_lists"] = [
+                (text, list_url(table, **{lookup: obj.pk})) for text, table, lookup in self.related_lists
+            ]
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+
+class ClosedAdmin(Closed, RowAdmin):
+    """A table that only the product writes: its rows can be looked at, with every column, and acted on."""
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+        return self.fields or [field.name for field in self.opts.fields]
+
+
+class LatestRows(_FormSet):
+    """No more than the first INLINE_ROWS; the whole list has a page of its own."""
+
+    def get_queryset(self) -> Any:
+        if not hasattr(self, "_queryset"):
+            self._queryset = super().get_queryset()[:INLINE_ROWS]
+        return self._queryset
+
+
+class RowInline(_TabularInline):
+    """Rows that are edited on the page of the row they belong to."""
+
+    extra = 0
+
+
+class ClosedInline(_Written, Closed, _TabularInline):
+    """The newest rows of another table that belong to the row shown."""
+
+    template = "admin/closed_inline.html"
+    formset = LatestRows
+    extra = 0
+    select_related: Sequence[str] = ()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related(*self.select_related)
+
+
+def set_or_not(field: str, title: str, when_set: str, when_not: str) -> type[admin.SimpleListFilter]:
+    """A list filter by whether a column has a value, in the words of the page."""
+
+    class SetOrNot(admin.SimpleListFilter):
+        parameter_name = field
+
+        def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+            return [("yes", when_set), ("no", when_not)]
+
+        def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+            if self.value() not in ("yes", "no"):
+                return queryset
+            return queryset.filter(**{f"{field}__isnull": self.value() == "no"})
+
+    SetOrNot.title = title
+    return SetOrNot
+
+
+# The queue's own tables: to be looked at. Our jobs are the record, and the sweep wakes whatever the queue forgot.
+admin.site.unregister([Success, Failure, OrmQ, Schedule])
+
+
+@admin.register(Failure)
+class FailureAdmin(Closed, django_q.admin.FailAdmin):
+    actions = None
+
+
+@admin.register(OrmQ)
+class QueueAdmin(Closed, django_q.admin.QueueAdmin):
+    actions = None
+
+
+@admin.register(Schedule)
+class ScheduleAdmin(Closed, django_q.admin.ScheduleAdmin):
+    actions = None

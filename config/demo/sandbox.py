@@ -1,0 +1,37 @@
+"""How the demo moves the sandbox, and learns which world it serves."""
+
+import re
+from datetime import datetime
+
+from config.demo.http import call
+from platforms.sandbox.state import utc_moment
+from platforms.sandbox.world import World
+
+
+class SandboxError(Exception):
+    """The sandbox is not there, or is not what answers."""
+
+
+class SandboxControl:
+    """A running sandbox, by its URL."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+
+    def world(self) -> World:
+        """The world it serves, which is a function of the seed and the epoch on its front page. Raises SandboxError."""
+        try:
+            page = call("GET", f"{self._url}/").text
+        except OSError as error:
+            raise SandboxError(f"No sandbox answers at {self._url}: start one with `manage.py sandbox`.") from error
+        found = re.search(r"seed (-?\d+), epoch (\S+)", page)
+        if not found:
+            raise SandboxError(f"What answers at {self._url} is no sandbox.")
+        return World(int(found[1]), utc_moment(found[2]))
+
+    def set_clock(self, moment: datetime | None) -> None:
+        """Stop its clock at a moment, or let it show the real time with None. Raises SandboxError, OSError."""
+        wanted = {"now": moment and moment.isoformat(), "frozen": moment is not None}
+        answer = call("POST", f"{self._url}/__sandbox__/clock", body=wanted)
+        if not answer.ok:
+            raise SandboxError(f"The sandbox refused its clock: {answer.text[:200]}")

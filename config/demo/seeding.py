@@ -1,0 +1,188 @@
+"""The story happens: people, campaigns and claims go through the real services, under a moved clock.
+
+No worker runs meanwhile. What the services queue is done here, in the order in which a worker would come to it: the
+looks of all lanes first, then whatever else was queued.
+"""
+
+import contextlib
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from random import Random
+
+from django.utils.module_loading import import_string
+from django_q.models import OrmQ
+
+from affiliates.models import Affiliate, User
+from affiliates.services import audit, sign_up
+from alerts import services as alerting
+from alerts.models import Alert
+from campaigns import services as campaigning
+from campaigns.models import Advertiser, Brand, Campaign, Enrolment, Market, Membership, Post
+from config import clock
+from config.demo.cast import ADVERTISERS, AFFILIATES, MARKETS, NOTES, OWNERS, STAFF, CampaignPlan, PersonPlan
+from config.demo.sandbox import SandboxControl
+from config.demo.story import CLAIM_WINDOW_DAYS, Move, PlannedClaim, Session, Story, day
+from platforms.models import Platform
+from reconciliation.errors import SecondClaimantError
+from reconciliation.models import Job
+from reconciliation.services import draining, submission
+
+DRAIN_TASK = "reconciliation.tasks.drain_lane"
+BEGUN, FINISHED = "demo.seeding_begun", "demo.seeded"
+CHANGES = {Move.ACTIVATE: campaigning.activate, Move.PAUSE: campaigning.pause, Move.COMPLETE: campaigning.complete}
+TRIAGE_EVERY = 8
+"""Sessions from one look at the alerts to the next: a day."""
+ALERTS_REST_FOR = timedelta(hours=6)
+
+
+def run_queued_tasks() -> None:
+    """Do here what a worker would: each distinct task that is queued, once, until the queue is empty.
+
+    Lanes are not drained: that has been done, and a worker's way of it waits between calls for a clock that stands.
+    """
+    while queued := list(OrmQ.objects.order_by("pk")):
+        OrmQ.objects.filter(pk__in=[row.pk for row in queued]).delete()
+        for name, args in dict.fromkeys((row.task["func"], row.task["args"]) for row in queued):
+            if name != DRAIN_TASK:
+                import_string(name)(*args)
+
+
+class Seeding:
+    """One seeding, from an empty database to the story's last moment."""
+
+    def __init__(self, story: Story, sandbox: SandboxControl, seed: int) -> None:
+        self._story = story
+        self._sandbox = sandbox
+        self._rng = Random(f"{seed}:decisions")  # noqa: S311, to be repeatable
+        self._moves = iter(story.moves)
+        self._next_move = next(self._moves, None)
+        self._platforms = {platform.slug: platform for platform in Platform.objects.all()}
+        self._affiliates: dict[str, Affiliate] = {}
+        self._campaigns: dict[str, Campaign] = {}
+        self._posts: dict[str, Post] = {}
+        self._advertisers: dict[str, Advertiser] = {}
+        self._managers: dict[str, User] = {}
+
+    def run(self, on_session: Callable[[Session], None]) -> None:
+        """Let it happen; `on_session` is told of each session that is over. The clock runs again afterwards."""
+        try:
+            clock.set(self._story.start - timedelta(days=90))
+            self._staff = User.objects.create_superuser(STAFF.email, name=STAFF.name)
+            audit(actor=None, action=BEGUN, row=self._staff)
+            self._people()
+            for number, session in enumerate(self._story.sessions, start=1):
+                self._campaigns_until(session.at)
+                for claim in session.claims:
+                    self._claim(claim)
+                self._look(session.at)
+                if number % TRIAGE_EVERY == 0:
+                    self._triage()
+                on_session(session)
+            clock.set(None)
+            audit(actor=None, action=FINISHED, row=self._staff)
+        finally:
+            clock.set(None)
+            self._sandbox.set_clock(None)
+
+    # --- People and campaigns
+
+    def _people(self) -> None:
+        for code, (country, region) in MARKETS.items():
+            campaigning.create_market(by=self._staff, code=code, country=country, region=region)
+        for plan in ADVERTISERS:
+            advertiser = Advertiser.objects.create(name=plan.name, time_zone=plan.time_zone)
+            for code, name in plan.brands.items():
+                campaigning.create_brand(by=self._staff, advertiser=advertiser, code=code, name=name)
+            for person in plan.people:
+                self._member(advertiser, person)
+            self._advertisers[plan.name] = advertiser
+        for days, affiliate in enumerate(AFFILIATES):
+            clock.set(self._story.start - timedelta(days=60 - days))
+            self._affiliates[affiliate.name], _ = sign_up(
+                name=affiliate.name, email=affiliate.email, by=self._staff, open_to_all=False
+            )
+
+    def _member(self, advertiser: Advertiser, person: PersonPlan) -> None:
+        user = User.objects.create_user(person.email, name=person.name)
+        Membership.objects.create(advertiser=advertiser, user=user, role=person.role)
+        if person.role == Membership.Role.MANAGER:
+            self._managers[advertiser.name] = user
+
+    def _campaigns_until(self, moment: datetime) -> None:
+        while self._next_move and self._next_move[0] <= moment:
+            at, move, plan = self._next_move
+            clock.set(at)
+            advertiser = self._advertisers[OWNERS[plan.title].name]
+            by = self._managers[advertiser.name]
+            if move is Move.CREATE:
+                campaign = self._create_campaign(plan, advertiser, by)
+            else:
+                campaign = CHANGES[move](campaign=self._campaigns[plan.title], by=by)
+            campaign.advertiser = advertiser  # asked for its day with every claim
+            self._campaigns[plan.title] = campaign
+            self._next_move = next(self._moves, None)
+
+    def _create_campaign(self, plan: CampaignPlan, advertiser: Advertiser, by: User) -> Campaign:
+        campaign = campaigning.create_campaign(
+            by=by,
+            advertiser=advertiser,
+            brand=Brand.objects.get(code=plan.brand),
+            market=Market.objects.get(code=plan.market),
+            campaign_name=plan.title,
+            starts_on=day(self._story.end, plan.starts_d).date(),
+            ends_on=day(self._story.end, plan.ends_d).date(),
+            platforms=[
+                campaigning.PlatformTerms(self._platforms[slug], rates) for slug, rates in plan.rates.items()
+            ],
+            currency=OWNERS[plan.title].currency,
+            budget=Decimal(plan.budget),
+            is_open=plan.is_open,
+            claim_window_days=CLAIM_WINDOW_DAYS,
+        )
+        if not plan.is_open:
+            Enrolment.objects.bulk_create(
+                Enrolment(campaign=campaign, affiliate=self._affiliates[each.name], status=Enrolment.Status.INVITED)
+                for each in AFFILIATES
+                if each.topic in plan.topics
+            )
+        return campaign
+
+    # --- Claims, looks and alerts
+
+    def _claim(self, claim: PlannedClaim) -> None:
+        clock.set(claim.at)
+        post = self._posts.get(claim.post.external_id)
+        if post and post.affiliate.name == claim.affiliate.name:
+            submission.claim_again(post=post, figures=claim.figures)
+            return
+        with contextlib.suppress(SecondClaimantError):  # the story has some of these; they are recorded as refused
+            submitted = submission.submit(
+                affiliate=self._affiliates[claim.affiliate.name],
+                campaign=self._campaigns[claim.campaign.title],
+                platform=self._platforms[claim.post.platform],
+                url=claim.post.url,
+                figures=claim.figures,
+                title=claim.post.title,
+            )
+            self._posts[claim.post.external_id] = submitted.post
+
+    def _look(self, moment: datetime) -> None:
+        clock.set(moment)
+        if lanes := list(Job.objects.forgotten_lanes(moment, after=timedelta())):
+            self._sandbox.set_clock(moment)
+            for lane in lanes:
+                draining.drain(connection_id=lane, paced=False)
+        run_queued_tasks()
+
+    def _triage(self) -> None:
+        """A day's look at the alerts: some are resolved with a note, some acknowledged, some left for another day."""
+        rested = clock.now() - ALERTS_REST_FOR
+        active = Alert.objects.active().filter(created_at__lte=rested).select_related("campaign__advertiser")
+        for alert in active.order_by("created_at", "pk"):
+            by = self._managers[alert.campaign.advertiser.name]
+            draw = self._rng.random()
+            if draw < 0.22:
+                alerting.resolve(alert_id=alert.pk, by=by, note=self._rng.choice(NOTES))
+            elif draw < 0.35 and alert.status == Alert.Status.OPEN:
+                alerting.acknowledge(alert_id=alert.pk, by=by)

@@ -1,0 +1,5 @@
+"""Staff's pages for posts, claims, snapshots, verdicts, rules, trust, and the work of looking."""
+
+from reconciliation.admin import posts, records, work
+
+__all__ = ["posts", "records", "work"]

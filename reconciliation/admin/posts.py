@@ -1,0 +1,139 @@
+"""A post's page: everything that was claimed, found and concluded."""
+
+from django.contrib import admin
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from campaigns.models import Post, PostText
+from config.admin import ClosedInline, badge
+from config.templatetags.look import moment
+from reconciliation.admin.looking import LookedAtAdmin, VerdictFilter, linked
+from reconciliation.models import AffiliateReport, Job, PlatformReport, PostState, ReconciliationLog
+from reconciliation.pages.history import quantities
+from reconciliation.pages.rows import title_of
+from reconciliation.rules import CLAIMABLE
+
+_STATE = ("current_claim", "current_verdict", "counted_verdict", "latest_snapshot")
+
+
+class CurrentVerdictFilter(VerdictFilter):
+    path = "state__current_verdict__"
+
+
+class StateInline(ClosedInline):
+    model = PostState
+    verbose_name_plural = "how it stands"
+    fields = (*_STATE, "last_fetched_at", "seen_live_at")
+    select_related = _STATE
+
+
+class TextInline(ClosedInline):
+    model = PostText
+    verbose_name_plural = "what it calls itself"
+    fields = ("title", "description")
+
+
+class VerdictInline(ClosedInline):
+    model = ReconciliationLog
+    verbose_name_plural = "verdicts, the newest first"
+    fields = ("verdict", "explanation", "processed_at", "next_look_at")
+    readonly_fields = ("verdict",)
+
+    def verdict(self, verdict: ReconciliationLog) -> SafeString:
+        return linked(badge(verdict.status, verdict.discrepancy_level), verdict)
+
+
+class ClaimInline(ClosedInline):
+    model = AffiliateReport
+    verbose_name_plural = "claims, the newest first"
+    fields = ("claimed", "claimed_views", "claimed_clicks", "claimed_conversions", "submission_method")
+    readonly_fields = ("claimed",)
+
+    def claimed(self, claim: AffiliateReport) -> SafeString:
+        return linked(moment(claim.claimed_at), claim)
+
+
+class SnapshotInline(ClosedInline):
+    model = PlatformReport
+    verbose_name_plural = "snapshots, the newest first"
+    fields = ("fetched", "availability", "views", "clicks", "conversions", "likes", "comments", "shares")
+    readonly_fields = ("fetched",)
+
+    def fetched(self, snapshot: PlatformReport) -> SafeString:
+        return linked(moment(snapshot.fetched_at), snapshot)
+
+
+class JobInline(ClosedInline):
+    model = Job
+    verbose_name_plural = "jobs, the latest due first"
+    fields = ("due", "reason", "state", "connection", "attempts", "last_error", "finished_at")
+    readonly_fields = ("due",)
+    ordering = ("-due_at",)
+    select_related = ("connection__platform", "connection__affiliate")
+
+    def due(self, job: Job) -> SafeString:
+        return linked(moment(job.due_at), job)
+
+
+@admin.register(Post)
+class PostAdmin(LookedAtAdmin):
+    list_display = (
+        "post",
+        "verdict",
+        "claimed",
+        "counted",
+        "affiliate",
+        "campaign",
+        "platform",
+        "state__last_fetched_at",
+    )
+    list_select_related = ("affiliate", "campaign", "platform", "text", *(f"state__{name}" for name in _STATE))
+    list_filter = (CurrentVerdictFilter, "platform", "is_reconciled", "created_at")
+    search_fields = ("url", "external_id", "text__title", "affiliate__name", "campaign__campaign_name")
+    fields = (
+        "address",
+        "campaign",
+        "affiliate",
+        "platform",
+        "posted_at",
+        "is_reconciled",
+        "displaced_at",
+        "merged_into",
+        "external_id",
+        "id",
+        "created_at",
+    )
+    inlines = (StateInline, TextInline, VerdictInline, ClaimInline, SnapshotInline, JobInline)
+    related_lists = (
+        ("All verdicts", "reconciliation_reconciliationlog", "post__id__exact"),
+        ("All claims", "reconciliation_affiliatereport", "post__id__exact"),
+        ("All snapshots", "reconciliation_platformreport", "post__id__exact"),
+        ("All jobs", "reconciliation_job", "post__id__exact"),
+        ("Alerts", "alerts_alert", "post__id__exact"),
+    )
+
+    @admin.display(ordering="url")
+    def post(self, post: Post) -> str:
+        return title_of(post)
+
+    @admin.display(description="address")
+    def address(self, post: Post) -> SafeString:
+        return format_html('<a href="{0}" rel="noreferrer">{0}</a>', post.url)
+
+    def verdict(self, post: Post) -> SafeString | None:
+        if (state := _state(post)) is None:
+            return None
+        verdict = state.current_verdict
+        return badge(verdict.status, verdict.discrepancy_level) if verdict else badge(None)
+
+    def claimed(self, post: Post) -> str | None:
+        return (state := _state(post)) and quantities(state.current_claim, "claimed_", CLAIMABLE)
+
+    def counted(self, post: Post) -> str | None:
+        snapshot = (state := _state(post)) and state.latest_snapshot
+        return quantities(snapshot, names=CLAIMABLE) if snapshot else None
+
+
+def _state(post: Post) -> PostState | None:
+    """None for a post that nobody has claimed."""
+    return getattr(post, "state", None)

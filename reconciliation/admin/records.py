@@ -1,0 +1,161 @@
+"""Claims, snapshots, verdicts, rule sets and trust: what was recorded, to be looked at."""
+
+from django.contrib import admin
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+
+from campaigns.models import Campaign
+from config.admin import ClosedAdmin, ClosedInline, badge, set_or_not
+from config.templatetags.look import money, signed_percent
+from reconciliation.admin.looking import LookedAtAdmin, VerdictFilter
+from reconciliation.admin.posts import VerdictInline
+from reconciliation.models import (
+    AffiliateReport,
+    PlatformReport,
+    PlatformReportBody,
+    ReconciliationLog,
+    ReportEvidence,
+    RuleSet,
+    TrustEvent,
+    TrustScore,
+)
+
+
+class EvidenceInline(ClosedInline):
+    model = ReportEvidence
+    verbose_name_plural = "what came with it"
+    fields = ("evidence_data",)
+
+
+class BodyInline(ClosedInline):
+    model = PlatformReportBody
+    verbose_name_plural = "the answer as it was received"
+    fields = ("raw_data",)
+
+
+@admin.register(AffiliateReport)
+class AffiliateReportAdmin(LookedAtAdmin):
+    list_display = (
+        "claimed_at",
+        "post",
+        "post__affiliate",
+        "post__campaign",
+        "claimed_views",
+        "claimed_clicks",
+        "claimed_conversions",
+        "submission_method",
+    )
+    list_select_related = ("post__affiliate", "post__campaign")
+    list_filter = ("post__platform", "submission_method", "claimed_at")
+    search_fields = ("post__url", "post__affiliate__name", "post__campaign__campaign_name", "=request_id")
+    inlines = (VerdictInline, EvidenceInline)
+
+
+@admin.register(PlatformReport)
+class PlatformReportAdmin(LookedAtAdmin):
+    list_display = ("fetched_at", "post", "post__affiliate", "availability", "views", "clicks", "conversions", "likes")
+    list_select_related = ("post__affiliate",)
+    list_filter = ("post__platform", "availability", "fetched_at")
+    search_fields = ("post__url", "post__affiliate__name", "=request_id")
+    inlines = (VerdictInline, BodyInline)
+
+
+@admin.register(ReconciliationLog)
+class ReconciliationLogAdmin(LookedAtAdmin):
+    list_display = (
+        "processed_at",
+        "verdict",
+        "post",
+        "post__affiliate",
+        "post__campaign",
+        "views_discrepancy",
+        "over",
+        "at_risk",
+        "next_look_at",
+    )
+    list_select_related = ("post__affiliate", "post__campaign")
+    list_filter = (
+        VerdictFilter,
+        set_or_not("next_look_at", "standing", "For now", "Counted"),
+        "post__platform",
+        "trust_effect",
+    )
+    search_fields = ("post__url", "post__affiliate__name", "post__campaign__campaign_name", "=request_id")
+    date_hierarchy = "processed_at"
+    readonly_fields = ("verdict", "at_risk")
+    fields = (
+        "verdict",
+        "explanation",
+        "post",
+        "affiliate_report",
+        "platform_report",
+        ("views_discrepancy", "views_diff_pct"),
+        ("clicks_discrepancy", "clicks_diff_pct"),
+        ("conversions_discrepancy", "conversions_diff_pct"),
+        "confidence",
+        "trust_effect",
+        "at_risk",
+        "next_look_at",
+        "processed_at",
+        "ruleset",
+        "request_id",
+        "id",
+    )
+    related_lists = (("Alert", "alerts_alert", "verdict__id__exact"),)
+
+    @admin.display(ordering="status")
+    def verdict(self, verdict: ReconciliationLog) -> SafeString:
+        return badge(verdict.status, verdict.discrepancy_level)
+
+    @admin.display(description="views over", ordering="views_diff_pct")
+    def over(self, verdict: ReconciliationLog) -> str:
+        return signed_percent(verdict.views_diff_pct)
+
+    @admin.display(description="money at risk", ordering="money_at_risk")
+    def at_risk(self, verdict: ReconciliationLog) -> str:
+        return money(verdict.money_at_risk, verdict.currency)
+
+
+@admin.register(RuleSet)
+class RuleSetAdmin(ClosedAdmin):
+    """Versions are written by the services; each stays as the verdicts drawn by it found it."""
+
+    list_display = ("__str__", "created_at", "created_by", "number_of_cells")
+    list_select_related = ("created_by",)
+    fields = ("version", "table", "created_by", "created_at", "id")
+    readonly_fields = ("table",)
+
+    @admin.display(description="cells")
+    def number_of_cells(self, ruleset: RuleSet) -> int:
+        return len(ruleset.cells)
+
+    @admin.display(description="limits")
+    def table(self, ruleset: RuleSet) -> SafeString:
+        """The cells with campaigns by name."""
+        ids = [cell["key"] for cell in ruleset.cells if cell["scope"] == "campaign"]
+        names = {str(pk): name for pk, name in Campaign.objects.filter(pk__in=ids).values_list("pk", "campaign_name")}
+        cells = [cell | {"whose": names.get(cell["key"], cell["key"])} for cell in ruleset.cells]
+        return render_to_string("admin/reconciliation/ruleset/cells.html", {"cells": cells})
+
+
+@admin.register(TrustScore)
+class TrustScoreAdmin(ClosedAdmin):
+    list_display = ("affiliate", "trust_score", "accurate_submissions", "total_submissions", "updated_at")
+    list_select_related = ("affiliate",)
+    search_fields = ("affiliate__name",)
+    ordering = ("trust_score", "affiliate__name")
+    readonly_fields = ()
+    related_lists = (
+        ("What it counts", "reconciliation_trustevent", "affiliate__id__exact"),
+        ("Posts", "campaigns_post", "affiliate__id__exact"),
+        ("Alerts", "alerts_alert", "affiliate__id__exact"),
+    )
+
+
+@admin.register(TrustEvent)
+class TrustEventAdmin(ClosedAdmin):
+    list_display = ("claimed_at", "affiliate", "effect", "post", "platform", "day")
+    list_select_related = ("affiliate", "post", "platform")
+    list_filter = ("effect", "platform")
+    search_fields = ("affiliate__name", "post__url")
+    ordering = ("-claimed_at", "-claim_id")

@@ -1,0 +1,363 @@
+"""What requests say and what answers show of posts, claims, snapshots, verdicts and runs.
+
+Percentages, shares and money are text, so that no reader loses a digit; a figure that nobody knows is null, never 0.
+"""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.reverse import reverse
+
+from campaigns.models import Post
+from config.api.fields import CountField, StrictSerializer, WordsField
+from platforms.links import MAX_URL_CHARS
+from platforms.metrics import Availability, Metric
+from reconciliation.comparison import Figures, Level, Status, TrustEffect
+from reconciliation.models import AffiliateReport, ReconciliationLog, Run
+from reconciliation.services.submission import Outcome
+
+METRICS = (Metric.VIEWS, Metric.CLICKS, Metric.CONVERSIONS)
+"""What can be claimed."""
+MAX_LISTED_POSTS = 500
+ADVERTISER_SIDE_ONLY = ("ruleset_version", "money_at_risk", "currency")
+
+
+# --- What requests say
+
+
+class FiguresSerializer(StrictSerializer):
+    """The figures of a claim, whole: one that is left out, or null, is not claimed. At least one is."""
+
+    claimed_views = CountField(required=False, allow_null=True)
+    claimed_clicks = CountField(required=False, allow_null=True)
+    claimed_conversions = CountField(required=False, allow_null=True)
+
+    @property
+    def figures(self) -> Figures:
+        """The claim as the services take it."""
+        return Figures(*(self.validated_data.get(f"claimed_{metric}") for metric in METRICS))
+
+
+class SubmissionSerializer(FiguresSerializer):
+    """A claim for a post."""
+
+    campaign = serializers.UUIDField()
+    platform = serializers.CharField(max_length=32, help_text="A slug; `meta` is another word for `facebook`.")
+    url = serializers.CharField(max_length=MAX_URL_CHARS)
+    title = WordsField(max_length=300, required=False, allow_blank=True)
+    description = WordsField(max_length=5000, required=False, allow_blank=True, multiline=True)
+
+
+class RunRequestSerializer(StrictSerializer):
+    """Which posts to look at: those that meet all that is named. `from` and `to` mean when a post was submitted."""
+
+    campaign = serializers.UUIDField(required=False)
+    affiliate = serializers.UUIDField(required=False)
+    platform = serializers.CharField(max_length=32, required=False)
+    posts = serializers.ListField(
+        child=serializers.UUIDField(), min_length=1, max_length=MAX_LISTED_POSTS, required=False
+    )
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """`from` is a word of the language, and can't be the name of a class's attribute."""
+        return super().get_fields() | {
+            "from": serializers.DateTimeField(required=False),
+            "to": serializers.DateTimeField(required=False),
+        }
+
+
+# --- What answers show
+
+
+class Shown(serializers.Serializer[Any]):
+    """Something that is only ever shown."""
+
+
+class NamedSerializer(Shown):
+    """A person, a company or a campaign, in short."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+
+
+class CampaignInShortSerializer(NamedSerializer):
+    """A campaign, in short."""
+
+    name = serializers.CharField(source="campaign_name")
+
+
+class PostInShortSerializer(Shown):
+    """A post, in short."""
+
+    id = serializers.UUIDField()
+    url = serializers.CharField()
+    platform = serializers.CharField(source="platform.slug")
+
+
+class ClaimSerializer(Shown):
+    """A claim. Null: not claimed."""
+
+    id = serializers.UUIDField()
+    claimed_views = CountField(allow_null=True)
+    claimed_clicks = CountField(allow_null=True)
+    claimed_conversions = CountField(allow_null=True)
+    submission_method = serializers.ChoiceField(AffiliateReport.Method.choices)
+    claimed_at = serializers.DateTimeField()
+
+
+class TruthSerializer(Shown):
+    """A snapshot: what the sources of truth said at one moment. Null: no source says."""
+
+    id = serializers.UUIDField()
+    availability = serializers.ChoiceField(
+        [each.value for each in Availability], allow_null=True, help_text="Null: the platform was not asked."
+    )
+    deleted = serializers.BooleanField(help_text="The platform itself says that the post was deleted or removed.")
+    views = CountField(allow_null=True)
+    clicks = CountField(allow_null=True)
+    conversions = CountField(allow_null=True)
+    likes = CountField(allow_null=True)
+    comments = CountField(allow_null=True)
+    shares = CountField(allow_null=True)
+    provenance = serializers.DictField(child=serializers.CharField(), help_text="Which source said each figure.")
+    definitions = serializers.DictField(child=serializers.CharField(), help_text="What each figure meant on that day.")
+    fetched_at = serializers.DateTimeField()
+
+
+class MetricSerializer(Shown):
+    """One figure of a claim beside its truth. `difference` is claimed minus truth, `percentage` that of the truth."""
+
+    claimed = CountField(allow_null=True)
+    truth = CountField(allow_null=True)
+    difference = serializers.IntegerField(allow_null=True)
+    percentage = serializers.DecimalField(20, 2, allow_null=True)
+    provenance = serializers.CharField(allow_null=True)
+    definition = serializers.CharField(allow_null=True)
+
+
+class MetricsSerializer(Shown):
+    """The three figures that can be claimed, as a verdict compared them."""
+
+    views = MetricSerializer()
+    clicks = MetricSerializer()
+    conversions = MetricSerializer()
+
+    def to_representation(self, verdict: ReconciliationLog) -> dict[str, Any]:
+        claim, truth = verdict.affiliate_report, verdict.platform_report
+        return super().to_representation(
+            {
+                metric.value: {
+                    "claimed": getattr(claim, f"claimed_{metric}"),
+                    "truth": getattr(truth, metric),
+                    "difference": getattr(verdict, f"{metric}_discrepancy"),
+                    "percentage": getattr(verdict, f"{metric}_diff_pct"),
+                    "provenance": truth.provenance.get(metric),
+                    "definition": truth.definitions.get(metric),
+                }
+                for metric in METRICS
+            }
+        )
+
+
+class VerdictSerializer(Shown):
+    """One claim held against one snapshot. Affiliates' answers are without its money and the version of the rules.
+
+    `own_advertisers` in the context: those whose money and rules the caller may see; None: all.
+    """
+
+    id = serializers.UUIDField()
+    status = serializers.ChoiceField([each.value for each in Status])
+    discrepancy_level = serializers.ChoiceField([each.value for each in Level], allow_null=True)
+    counted = serializers.BooleanField(source="is_counted", help_text="Whether this is the claim's last word.")
+    explanation = serializers.CharField()
+    metrics = MetricsSerializer(source="*")
+    confidence = serializers.DecimalField(4, 3, help_text="The share of the claimed figures that has a truth.")
+    trust_effect = serializers.ChoiceField([each.value for each in TrustEffect])
+    next_look_at = serializers.DateTimeField(allow_null=True, help_text="When the claim is looked at again.")
+    fetched_at = serializers.DateTimeField(source="platform_report.fetched_at")
+    processed_at = serializers.DateTimeField()
+    ruleset_version = serializers.IntegerField(source="ruleset.version", required=False)
+    money_at_risk = serializers.DecimalField(24, 2, allow_null=True, required=False)
+    currency = serializers.CharField(required=False)
+
+    def to_representation(self, verdict: ReconciliationLog) -> dict[str, Any]:
+        shown = super().to_representation(verdict)
+        own = self.context["own_advertisers"]
+        if own is not None and verdict.post.campaign.advertiser_id not in own:
+            for name in ADVERTISER_SIDE_ONLY:
+                del shown[name]
+        return shown
+
+
+class ResultSerializer(VerdictSerializer):
+    """A verdict with all that it was drawn from."""
+
+    post = PostInShortSerializer()
+    campaign = CampaignInShortSerializer(source="post.campaign")
+    affiliate = NamedSerializer(source="post.affiliate")
+    claim = ClaimSerializer(source="affiliate_report")
+    truth = TruthSerializer(source="platform_report")
+
+
+class LinksSerializer(Shown):
+    """Where to look."""
+
+    self = serializers.URLField()
+    metrics = serializers.URLField()
+
+    def to_representation(self, post: Post) -> dict[str, str]:
+        request = self.context["request"]
+        return {
+            "self": reverse("api-submission", [post.pk], request=request),
+            "metrics": reverse("api-submission-metrics", [post.pk], request=request),
+        }
+
+
+class AcceptedSerializer(Shown):
+    """What a submission came to. Its verdict appears under `links.self`."""
+
+    id = serializers.UUIDField(source="post.pk")
+    url = serializers.CharField(source="post.url")
+    platform = serializers.CharField(source="post.platform.slug")
+    outcome = serializers.ChoiceField([each.value for each in Outcome])
+    claim = ClaimSerializer()
+    links = LinksSerializer(source="post")
+
+
+class StandingSerializer(PostInShortSerializer):
+    """How a post stands: its current claim, the verdict on it, and the newest truth.
+
+    `state`: `pending` (no verdict yet), `provisional` (a verdict, and another look at `next_look_at`), `final`, or
+    `failed` (no look is to come: staff see it and may retry).
+    """
+
+    campaign = CampaignInShortSerializer()
+    affiliate = NamedSerializer()
+    title = serializers.CharField(source="text.title", default="")
+    description = serializers.CharField(source="text.description", default="")
+    submitted_at = serializers.DateTimeField(source="created_at")
+    posted_at = serializers.DateTimeField(allow_null=True, help_text="When the platform says it was published.")
+    state = serializers.SerializerMethodField()
+    next_look_at = serializers.DateTimeField(allow_null=True)
+    claim = ClaimSerializer(source="state.current_claim")
+    verdict = VerdictSerializer(source="state.current_verdict", allow_null=True)
+    truth = TruthSerializer(source="state.latest_snapshot", allow_null=True)
+    as_of = serializers.DateTimeField(
+        source="state.last_fetched_at", allow_null=True, help_text="When the platform was last asked."
+    )
+    links = LinksSerializer(source="*")
+
+    @extend_schema_field(serializers.ChoiceField(["pending", "provisional", "final", "failed"]))
+    def get_state(self, post: Post) -> str:
+        verdict = post.state.current_verdict
+        if verdict and verdict.is_counted:
+            return "final"
+        if post.next_look_at is None:  # type: ignore[attr-defined]  # annotated
+            return "failed"
+        return "provisional" if verdict else "pending"
+
+
+class HistoricClaimSerializer(ClaimSerializer):
+    """A claim with what became of it: the verdicts on it, newest first."""
+
+    status = serializers.SerializerMethodField()
+    verdicts = VerdictSerializer(many=True)
+
+    @extend_schema_field(serializers.ChoiceField(["PENDING", *(each.value for each in Status)]))
+    def get_status(self, claim: AffiliateReport) -> str:
+        latest = next(iter(claim.verdicts.all()), None)
+        return latest.status if latest else "PENDING"
+
+
+class HistorySerializer(HistoricClaimSerializer):
+    """A claim of somebody's history, with the post it is about."""
+
+    post = PostInShortSerializer()
+    campaign = CampaignInShortSerializer(source="post.campaign")
+    affiliate = NamedSerializer(source="post.affiliate")
+
+
+class EvolutionSerializer(Shown):
+    """How the claims for a post and its truth went on, both newest first.
+
+    `truncated`: there are more than are shown; `/submissions/history?post=` has all the claims.
+    """
+
+    post = PostInShortSerializer()
+    claims = HistoricClaimSerializer(many=True)
+    snapshots = TruthSerializer(many=True)
+    truncated = serializers.BooleanField()
+
+
+class LooksSerializer(Shown):
+    """The looks of a run."""
+
+    total = serializers.IntegerField()
+    done = serializers.IntegerField()
+    dead = serializers.IntegerField(help_text="Given up after their last attempt; staff may retry them.")
+    pending = serializers.IntegerField()
+
+    def to_representation(self, run: Run) -> dict[str, Any]:
+        return super().to_representation(self.context["progress"][run.pk])
+
+
+class RunSerializer(Shown):
+    """A set of looks that somebody asked for."""
+
+    id = serializers.UUIDField()
+    created_at = serializers.DateTimeField()
+    requested_by = NamedSerializer(allow_null=True)
+    scope = serializers.DictField(help_text="What was named when it was asked for.")
+    state = serializers.SerializerMethodField()
+    looks = LooksSerializer(source="*")
+
+    @extend_schema_field(serializers.ChoiceField(["running", "finished"]))
+    def get_state(self, run: Run) -> str:
+        return "running" if self.context["progress"][run.pk].pending else "finished"
+
+
+# --- Performance
+
+
+class TrustSerializer(Shown):
+    """The share of accurate claims: each post counts once a day. 1 where nothing counts yet."""
+
+    trust_score = serializers.DecimalField(5, 4, source="score")
+    total_submissions = serializers.IntegerField(source="total")
+    accurate_submissions = serializers.IntegerField(source="accurate")
+
+
+class CountsSerializer(Shown):
+    """Claims, those still open (no last word yet), and the others by their last word."""
+
+    claims = serializers.IntegerField()
+    open = serializers.IntegerField()
+    by_status = serializers.DictField(child=serializers.IntegerField())
+    by_level = serializers.DictField(child=serializers.IntegerField())
+
+
+class PlatformCountsSerializer(CountsSerializer):
+    """The claims on one platform."""
+
+    platform = serializers.CharField()
+
+
+class TrustChangeSerializer(Shown):
+    """The latest verdict that counts for trust, and why."""
+
+    at = serializers.DateTimeField(source="created_at")
+    effect = serializers.ChoiceField([each.value for each in TrustEffect])
+    post = serializers.UUIDField(source="post_id")
+    result = serializers.UUIDField(source="verdict_id")
+    explanation = serializers.CharField(source="verdict.explanation")
+
+
+class PerformanceSerializer(Shown):
+    """How far an affiliate's claims can be relied on. Advertisers' people see what their own campaigns' claims say."""
+
+    affiliate = NamedSerializer()
+    trust = TrustSerializer()
+    claims = CountsSerializer()
+    platforms = PlatformCountsSerializer(many=True)
+    latest_change = TrustChangeSerializer(allow_null=True)

@@ -1,0 +1,312 @@
+"""Submitting, looking up how it went, asking for looks. Views translate: services act, querysets know who may see."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q
+from django.shortcuts import get_object_or_404
+from django.utils.functional import cached_property
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.generics import GenericAPIView, ListAPIView, RetrieveAPIView
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from affiliates.api.permissions import HasScope, IsAffiliate
+from affiliates.models import Affiliate
+from campaigns.api.permissions import ManagesAnAdvertiser
+from campaigns.models import Advertiser, Campaign, Post
+from campaigns.querysets import CampaignQuerySet, PostQuerySet
+from config.api.pagination import CursorOrOffsetPage
+from config.errors import DomainError
+from platforms.api.fields import platform_named
+from platforms.models import Platform
+from reconciliation.api.serializers import (
+    AcceptedSerializer,
+    EvolutionSerializer,
+    FiguresSerializer,
+    HistorySerializer,
+    PerformanceSerializer,
+    ResultSerializer,
+    RunRequestSerializer,
+    RunSerializer,
+    StandingSerializer,
+    SubmissionSerializer,
+)
+from reconciliation.errors import ClaimRefusedError, RunRefusedError
+from reconciliation.filters import ClaimFilter, PostFilter, ResultFilter
+from reconciliation.models import AffiliateReport, PlatformReport, ReconciliationLog, Run
+from reconciliation.querysets import with_standing
+from reconciliation.services import runs, submission
+from reconciliation.services.performance import performance
+
+EVOLUTION_LIMIT = 200
+"""Claims, and snapshots, that one answer shows of a post."""
+
+
+class ShowsVerdicts(GenericAPIView[Any]):
+    """A view that shows verdicts: with their money and rules to the advertiser's side only."""
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        """With the advertisers whose money and rules the caller may see; None: all."""
+        user = self.request.user
+        own = None if user.is_staff else set(Advertiser.objects.visible_to(user).values_list("pk", flat=True))
+        return super().get_serializer_context() | {"own_advertisers": own}
+
+
+# --- Submissions
+
+
+class Submissions(GenericAPIView[Any]):
+    """Claims of affiliates."""
+
+    scope = "submit"
+    permission_classes = [HasScope, IsAffiliate]
+    serializer_class = SubmissionSerializer
+
+    @extend_schema(
+        responses={202: AcceptedSerializer, 200: OpenApiResponse(AcceptedSerializer, "Repeats the latest claim.")}
+    )
+    def post(self, request: Request) -> Response:
+        """Claim figures for a post: a new post, or new figures for one's own. Its verdict follows."""
+        given = self.get_serializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        fields = given.validated_data
+        submitted = submission.submit(
+            affiliate=request.user.affiliate,
+            campaign=_campaign(Campaign.objects.visible_to(request.user), fields["campaign"], ClaimRefusedError),
+            platform=_platform(fields["platform"], ClaimRefusedError),
+            url=fields["url"],
+            figures=given.figures,
+            title=fields.get("title", ""),
+            description=fields.get("description", ""),
+        )
+        return _accepted(self, submitted)
+
+
+class SubmissionDetail(ShowsVerdicts, RetrieveAPIView[Post]):
+    """How one post stands: its current claim, the verdict on it, the newest truth, and the next look."""
+
+    scope = "submit"
+    serializer_class = StandingSerializer
+    lookup_url_kwarg = "post_id"
+
+    def get_queryset(self) -> PostQuerySet:
+        return with_standing(Post.objects.visible_to(self.request.user))
+
+
+class SubmissionMetrics(ShowsVerdicts):
+    """How a post's claims went on, and new figures for it."""
+
+    scope = "submit"
+    serializer_class = FiguresSerializer
+
+    def get_permissions(self) -> list[BasePermission]:
+        return [HasScope(), IsAffiliate()] if self.request.method == "PUT" else [HasScope()]
+
+    @extend_schema(responses=EvolutionSerializer)
+    def get(self, request: Request, post_id: UUID) -> Response:
+        """All claims for a post with their verdicts, and what its sources of truth said, both newest first."""
+        post = get_object_or_404(Post.objects.visible_to(request.user).select_related("platform"), pk=post_id)
+        claims = AffiliateReport.objects.filter(post=post).with_verdicts().order_by("-claimed_at", "-id")
+        snapshots = PlatformReport.objects.filter(post=post).order_by("-fetched_at", "-id")
+        found = {"claims": claims[: EVOLUTION_LIMIT + 1], "snapshots": snapshots[: EVOLUTION_LIMIT + 1]}
+        evolution = {
+            "post": post,
+            **{name: list(rows)[:EVOLUTION_LIMIT] for name, rows in found.items()},
+            "truncated": any(len(rows) > EVOLUTION_LIMIT for rows in found.values()),
+        }
+        shown = EvolutionSerializer(evolution, context=self.get_serializer_context())
+        return Response(shown.data)
+
+    @extend_schema(
+        responses={202: AcceptedSerializer, 200: OpenApiResponse(AcceptedSerializer, "Repeats the latest claim.")}
+    )
+    def put(self, request: Request, post_id: UUID) -> Response:
+        """Claim new figures for one's own post. They replace the claim as a whole; the earlier ones stay on record."""
+        mine = Post.objects.visible_to(request.user).filter(affiliate=request.user.affiliate)
+        post = get_object_or_404(mine.select_related("campaign__advertiser", "platform", "affiliate"), pk=post_id)
+        given = self.get_serializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        return _accepted(self, submission.claim_again(post=post, figures=given.figures))
+
+
+class SubmissionHistory(ShowsVerdicts, ListAPIView[AffiliateReport]):
+    """Every claim the caller may see, newest first, each with the verdicts on it."""
+
+    scope = "submit"
+    serializer_class = HistorySerializer
+    filterset_class = ClaimFilter
+    pagination_class = CursorOrOffsetPage
+
+    def get_queryset(self) -> Any:
+        return AffiliateReport.objects.visible_to(self.request.user).with_verdicts()
+
+
+# --- One affiliate
+
+
+class OfAffiliate(ShowsVerdicts):
+    """What concerns one affiliate: for staff, themselves, and advertisers as far as their own campaigns go."""
+
+    scope = "submit"
+
+    @cached_property
+    def affiliate(self) -> Affiliate:
+        """Raises Http404 for one the caller has nothing to do with."""
+        user = self.request.user
+        in_own_campaigns = Exists(Post.objects.visible_to(user).filter(affiliate=OuterRef("pk")))
+        known = Affiliate.objects.filter(Q(pk__in=Affiliate.objects.visible_to(user).values("pk")) | in_own_campaigns)
+        return get_object_or_404(known, pk=self.kwargs["affiliate_id"])
+
+    def posts(self) -> PostQuerySet:
+        """The affiliate's posts, as far as the caller may see them."""
+        return Post.objects.visible_to(self.request.user).filter(affiliate=self.affiliate)
+
+
+class AffiliateSubmissions(OfAffiliate, ListAPIView[Post]):
+    """An affiliate's posts, newest first, each as it stands."""
+
+    serializer_class = StandingSerializer
+    filterset_class = PostFilter
+    pagination_class = CursorOrOffsetPage
+    queryset = Post.objects.none()
+
+    def get_queryset(self) -> PostQuerySet:
+        return with_standing(self.posts())
+
+
+class AffiliatePerformance(OfAffiliate):
+    """How far an affiliate's claims can be relied on."""
+
+    serializer_class = PerformanceSerializer
+
+    def get(self, request: Request, affiliate_id: UUID) -> Response:
+        """Trust with the counts behind it, claims by verdict and platform, and the latest change of trust."""
+        found = performance(affiliate=self.affiliate, posts=self.posts())
+        return Response(self.get_serializer(found).data)
+
+
+# --- Reconciliation
+
+
+class RunRequest(GenericAPIView[Any]):
+    """Looks on demand."""
+
+    scope = "reconcile"
+    permission_classes = [HasScope, ManagesAnAdvertiser]
+    serializer_class = RunRequestSerializer
+
+    @extend_schema(responses={202: RunSerializer})
+    def post(self, request: Request) -> Response:
+        """Look again at the posts that meet all that is named: staff at any, managers at those of their campaigns."""
+        given = self.get_serializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        scope = _scope(request, given.validated_data)
+        managed = Campaign.objects.managed_by(request.user)
+        posts = scope.among(Post.objects.filter(campaign__in=managed.values("pk")))
+        if scope.posts is not None and posts.count() < len(set(scope.posts)):
+            raise RunRefusedError("Some of these are no posts of yours.", field="posts", code="unknown_post")
+        run = runs.request_run(posts=posts, by=request.user, scope=scope.as_json())
+        where = reverse("api-reconciliation-run", [run.pk], request=request)
+        return Response(_shown_runs([run])[0], status=202, headers={"Location": where})
+
+
+class Runs(ListAPIView[Run]):
+    """The runs that the caller asked for (staff: all), newest first."""
+
+    scope = "reconcile"
+    serializer_class = RunSerializer
+
+    def get_queryset(self) -> Any:
+        return Run.objects.visible_to(self.request.user).select_related("requested_by")
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Runs, newest first."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(_shown_runs(page or []))
+
+
+class RunDetail(RetrieveAPIView[Run]):
+    """One run: what it was asked for, and how many of its looks are done."""
+
+    scope = "reconcile"
+    serializer_class = RunSerializer
+    lookup_url_kwarg = "run_id"
+
+    def get_queryset(self) -> Any:
+        return Run.objects.visible_to(self.request.user).select_related("requested_by")
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """How far a run is."""
+        return Response(_shown_runs([self.get_object()])[0])
+
+
+class Results(ShowsVerdicts, ListAPIView[ReconciliationLog]):
+    """The verdicts that the caller may see, newest first, each with claim, truth and explanation."""
+
+    scope = "reconcile"
+    serializer_class = ResultSerializer
+    filterset_class = ResultFilter
+
+    def get_queryset(self) -> Any:
+        return ReconciliationLog.objects.visible_to(self.request.user).for_results()
+
+
+class ResultDetail(ShowsVerdicts, RetrieveAPIView[ReconciliationLog]):
+    """One verdict with all that it was drawn from."""
+
+    scope = "reconcile"
+    serializer_class = ResultSerializer
+    lookup_url_kwarg = "result_id"
+
+    def get_queryset(self) -> Any:
+        return ReconciliationLog.objects.visible_to(self.request.user).for_results()
+
+
+def _campaign(campaigns: CampaignQuerySet, pk: UUID, refusal: type[DomainError]) -> Campaign:
+    """The one of these campaigns that was named. Raises `refusal`, which does not say whether it exists elsewhere."""
+    campaign: Campaign | None = campaigns.select_related("advertiser").filter(pk=pk).first()
+    if campaign is None:
+        raise refusal("There is no such campaign for you.", field="campaign", code="unknown_campaign")
+    return campaign
+
+
+def _platform(name: str, refusal: type[DomainError]) -> Platform:
+    """The platform of this slug or alias. Raises `refusal`."""
+    platform = platform_named(name)
+    if platform is None:
+        raise refusal("There is no such platform here.", field="platform", code="unknown_platform")
+    return platform
+
+
+def _accepted(view: GenericAPIView[Any], submitted: submission.Submission) -> Response:
+    """202 where a verdict will follow, 200 where nothing was added."""
+    shown = AcceptedSerializer(submitted, context=view.get_serializer_context()).data
+    unchanged = submitted.outcome == submission.Outcome.UNCHANGED
+    return Response(shown, status=200 if unchanged else 202, headers={"Location": shown["links"]["self"]})
+
+
+def _scope(request: Request, named: dict[str, Any]) -> runs.Scope:
+    """What a run is asked for. Managers name at least one thing: everything is for staff to ask for."""
+    if not named and not request.user.is_staff:
+        raise RunRefusedError("Name a campaign, or something else that says which posts.", code="scope_required")
+    campaign = platform = None
+    if "campaign" in named:
+        campaign = _campaign(Campaign.objects.managed_by(request.user), named["campaign"], RunRefusedError).pk
+    if "platform" in named:
+        platform = _platform(named["platform"], RunRefusedError).slug
+    return runs.Scope(
+        campaign=campaign,
+        affiliate=named.get("affiliate"),
+        platform=platform,
+        created_from=named.get("from"),
+        created_to=named.get("to"),
+        posts=tuple(named["posts"]) if "posts" in named else None,
+    )
+
+
+def _shown_runs(found: Sequence[Run]) -> list[dict[str, Any]]:
+    return list(RunSerializer(found, many=True, context={"progress": runs.progress(found)}).data)

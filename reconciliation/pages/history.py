@@ -1,0 +1,95 @@
+"""A post's history in words: claims, looks, revisions and verdicts, the newest first. Rows in, events out."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+from config.templatetags.look import badge_for, figure
+from platforms.metrics import Availability
+from reconciliation.models import AffiliateReport, PlatformReport, ReconciliationLog
+from reconciliation.rules import CLAIMABLE
+
+_SHOWN = ("views", "likes", "comments", "shares", "clicks", "conversions")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of timeline.html. `rank` orders what happened at the same moment."""
+
+    at: datetime
+    rank: int
+    title: str
+    detail: str = ""
+    who: str = ""
+    tone: str = ""
+
+
+def history(
+    *,
+    affiliate: str,
+    platform: str,
+    claims: Iterable[AffiliateReport],
+    snapshots: Sequence[PlatformReport],
+    verdicts: Iterable[ReconciliationLog],
+) -> list[Event]:
+    """Everything that happened to a post, from rows in any order."""
+    looks = sorted(snapshots, key=lambda snapshot: (snapshot.fetched_at, snapshot.pk))
+    events = [
+        *(_claim(claim, affiliate) for claim in claims),
+        *(_look(look, platform) for look in looks),
+        *(_revision(*pair, platform) for pair in _falls(looks)),
+        *(_verdict(verdict) for verdict in verdicts),
+    ]
+    return sorted(events, key=lambda event: (event.at, event.rank), reverse=True)
+
+
+def quantities(row: AffiliateReport | PlatformReport, prefix: str = "", names: Sequence[str] = _SHOWN) -> str:
+    """The figures a row has: "12,400 views, 310 clicks"; "" where it has none."""
+    known = [(name, getattr(row, prefix + name)) for name in names]
+    return ", ".join(f"{figure(n)} {name.removesuffix('s') if n == 1 else name}" for name, n in known if n is not None)
+
+
+def _claim(claim: AffiliateReport, affiliate: str) -> Event:
+    figures = quantities(claim, "claimed_", CLAIMABLE)
+    who = f"{affiliate}, by {claim.get_submission_method_display()}"
+    return Event(claim.claimed_at, 0, f"Claimed {figures}", who=who, tone="claimed")
+
+
+def _look(look: PlatformReport, platform: str) -> Event:
+    if look.availability == Availability.MISSING:
+        title = f"{platform} {'showed the post as deleted' if look.deleted else 'did not show the post'}"
+    elif look.availability == Availability.DENIED:
+        title = f"{platform} did not let us read the post"
+    elif look.availability is None:
+        title = f"Our tracking counted {quantities(look) or 'nothing that was claimed'}"
+    else:
+        title = f"{platform} counted {quantities(look) or 'nothing it shows'}"
+    return Event(look.fetched_at, 1, title, tone="verified")
+
+
+def _falls(looks: Sequence[PlatformReport]) -> Iterable[tuple[PlatformReport, PlatformReport]]:
+    """Neighbouring looks with known views of which the later has fewer."""
+    counted = [look for look in looks if look.views is not None]
+    return ((before, after) for before, after in pairwise(counted) if after.views < before.views)
+
+
+def _revision(before: PlatformReport, after: PlatformReport, platform: str) -> Event:
+    return Event(
+        after.fetched_at,
+        2,
+        f"{platform} took back {figure(before.views - after.views)} views",
+        f"{figure(before.views)} before, {figure(after.views)} now. What fell after a claim is not held against it.",
+        tone="medium",
+    )
+
+
+def _verdict(verdict: ReconciliationLog) -> Event:
+    badge = badge_for(verdict.status, verdict.discrepancy_level)
+    return Event(
+        verdict.processed_at,
+        3,
+        f"{badge.shape} {badge.word}{'' if verdict.is_counted else ', for now'}",
+        verdict.explanation,
+        tone=badge.tone,
+    )

@@ -1,0 +1,138 @@
+"""Rows of tables: posts with claim, truth and verdict; campaigns with their sums."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.urls import reverse
+
+from campaigns.models import Campaign, Post
+from config.templatetags.look import UNKNOWN, day, money
+from platforms.metrics import Metric
+from reconciliation.models import AffiliateReport, PostState
+from reconciliation.querysets import PostStateQuerySet
+from reconciliation.rules import CLAIMABLE
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRow:
+    """A post as verdict_row.html writes it: its leading claimed figure, the counted one, and what follows."""
+
+    post: str
+    post_url: str
+    post_note: str
+    affiliate: str
+    affiliate_note: str
+    unit: str
+    claimed: int | None
+    verified: int | None
+    gap_pct: Decimal | None
+    status: str
+    level: str
+    sentence: str
+
+
+def verdict_row(state: PostState, *, beside: str = "affiliate", with_campaign: bool = False) -> VerdictRow:
+    """How a post stands; the figures are those of its leading metric.
+
+    `beside` it stands its affiliate or, where they read it themselves, its campaign.
+    """
+    post, claim, verdict = state.post, state.current_claim, state.current_verdict
+    metric = leading_metric(claim)
+    claimed = getattr(claim, f"claimed_{metric}")
+    difference = getattr(verdict, f"{metric}_discrepancy", None)
+    notes = [post.platform.name, day(post.posted_at or claim.claimed_at)]
+    return VerdictRow(
+        post=title_of(post),
+        post_url=reverse("dashboard:post", args=[post.pk]),
+        post_note=" · ".join([*notes, post.campaign.campaign_name] if with_campaign else notes),
+        affiliate=post.campaign.campaign_name if beside == "campaign" else post.affiliate.name,
+        affiliate_note="" if beside == "campaign" else trust_note(post),
+        unit="" if metric == Metric.VIEWS else metric.value,
+        claimed=claimed,
+        verified=None if difference is None else claimed - difference,
+        gap_pct=getattr(verdict, f"{metric}_diff_pct", None),
+        status=verdict.status if verdict else "",
+        level=(verdict.discrepancy_level or "") if verdict else "",
+        sentence=verdict.explanation if verdict else _waiting(state),
+    )
+
+
+def leading_metric(claim: AffiliateReport) -> Metric:
+    """The first of views, clicks and conversions that it claims."""
+    return next(metric for metric in CLAIMABLE if getattr(claim, f"claimed_{metric}") is not None)
+
+
+def post_columns(*, beside: str = "affiliate", with_campaign: bool = False) -> list[dict[str, str]]:
+    """The head of a table of posts: see table_head.html."""
+    return [
+        {"label": "Post", "sort": "post"},
+        {"label": "Campaign"} if beside == "campaign" else {"label": "Affiliate", "sort": "affiliate"},
+        {"label": "Claimed", "kind": "num", "sort": "claimed"},
+        {"label": "Verified", "kind": "num", "sort": "verified"},
+        {"label": "Gap", "kind": "num", "sort": "gap"},
+        {"label": "Verdict"},
+        {"label": "Why"},
+    ]
+
+
+def title_of(post: Post) -> str:
+    """What a post calls itself, else its address without what all addresses share."""
+    text = getattr(post, "text", None)
+    return (text.title if text else "") or post.url.removeprefix("https://").removeprefix("www.")
+
+
+def trust_note(post: Post) -> str:
+    """The affiliate's trust score, once a verdict counts for it."""
+    trust = getattr(post.affiliate, "trust", None)
+    return f"trust {trust.trust_score:.2f}" if trust and trust.total_submissions else ""
+
+
+def _waiting(state: PostState) -> str:
+    if state.counted_verdict is None:
+        return "Waiting for its first look."
+    return f"New figures, waiting for a look. The claim before: {state.counted_verdict.explanation}"
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignRow:
+    """A campaign in the list, with what its posts sum up to; the figures are None where it has none."""
+
+    campaign: Campaign
+    platforms: str
+    posts: int
+    claimed: int | None
+    verified: int | None
+    over_pct: Decimal | None
+    at_risk: str
+
+
+def campaign_rows(campaigns: Iterable[Campaign], states: PostStateQuerySet) -> list[CampaignRow]:
+    """The campaigns with their sums over `states`, which are read in two queries for all of them."""
+    totals = states.totals_by_campaign()
+    risks: dict[UUID, list[str]] = defaultdict(list)
+    for row in states.money_at_risk("post__campaign"):
+        risks[row["post__campaign"]].append(money(row["amount"], row["currency"]))
+    return [_campaign_row(campaign, totals.get(campaign.pk, {}), risks[campaign.pk]) for campaign in campaigns]
+
+
+def _campaign_row(campaign: Campaign, totals: Mapping[str, Any], risks: Sequence[str]) -> CampaignRow:
+    platforms = [each.platform.name for each in campaign.campaign_platforms.all() if each.closed_at is None]
+    claimed = totals.get("claimed_views")
+    return CampaignRow(
+        campaign=campaign,
+        platforms=", ".join(platforms) or "no platform yet",
+        posts=totals.get("posts", 0),
+        claimed=claimed,
+        verified=totals.get("verified_views"),
+        over_pct=share_pct(totals.get("over_claimed_views"), claimed),
+        at_risk=" + ".join(risks) or UNKNOWN,
+    )
+
+
+def share_pct(part: int | None, whole: int | None) -> Decimal | None:
+    """A part of a whole in percentage points; None where either is unknown or the whole is nothing."""
+    return None if part is None or not whole else Decimal(part * 100) / whole

@@ -1,0 +1,20 @@
+"""The dashboard's addresses."""
+
+from django.urls import path
+
+from reconciliation import views
+
+app_name = "dashboard"
+urlpatterns = [
+    path("", views.campaigns, name="campaigns"),
+    path("campaigns/new/", views.campaign_new, name="campaign-new"),
+    path("campaigns/name/", views.system_name, name="system-name"),
+    path("campaigns/<uuid:pk>/", views.campaign, name="campaign"),
+    path("campaigns/<uuid:pk>/edit/", views.campaign_edit, name="campaign-edit"),
+    path("campaigns/<uuid:pk>/reconcile/", views.reconcile_campaign, name="campaign-reconcile"),
+    path("campaigns/<uuid:pk>/<slug:move>/", views.campaign_move, name="campaign-move"),
+    path("posts/<uuid:pk>/", views.post, name="post"),
+    path("posts/<uuid:pk>/reconcile/", views.reconcile_post, name="post-reconcile"),
+    path("runs/<uuid:pk>/", views.run_progress, name="run"),
+    path("discrepancies/", views.discrepancies, name="discrepancies"),
+]

@@ -1,0 +1,268 @@
+"""The advertiser's dashboard, and the page of an affiliate who logs in: scope, query, render."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from affiliates.http import AuthenticatedRequest
+from campaigns import services as campaign_services
+from campaigns.forms import NewCampaignForm
+from campaigns.http import figures_of
+from campaigns.models import Advertiser, Campaign, Post
+from config import clock
+from config.errors import DomainError
+from reconciliation.forms import CampaignSetup
+from reconciliation.models import Job, PostState, Run
+from reconciliation.pages import figures, rows
+from reconciliation.pages.filters import PostFilter, as_uuid, status_options
+from reconciliation.pages.history import history
+from reconciliation.querysets import PostStateQuerySet
+from reconciliation.services import runs
+
+CAMPAIGNS_A_PAGE, POSTS_A_PAGE = 25, 50
+HISTORY_LENGTH = 100
+OVERDUE_AFTER = timedelta(minutes=10)
+MOVES = {
+    "activate": (campaign_services.activate, "{} is active."),
+    "pause": (campaign_services.pause, "{} is paused and takes no claims until you activate it again."),
+    "complete": (campaign_services.complete, "{} is completed."),
+}
+
+
+@login_required
+@require_safe
+def campaigns(request: AuthenticatedRequest) -> HttpResponse:
+    """The first page: the campaigns of the user's advertisers; for an affiliate, their own posts."""
+    user = request.user
+    advertisers = list(Advertiser.objects.visible_to(user))
+    if not advertisers and not user.is_staff:
+        return _own_posts(request)
+    mine = Campaign.objects.for_advertiser_side(user)
+    status = request.GET.get("status", "")
+    chosen = mine.filter(status=status) if status in Campaign.Status.values else mine
+    page = Paginator(chosen.for_list(), CAMPAIGNS_A_PAGE).get_page(request.GET.get("page"))
+    states = PostState.objects.filter(post__campaign__in=[each.pk for each in page]).standing()
+    with figures_of(advertisers) as context:
+        context |= {
+            "rows": rows.campaign_rows(page, states),
+            "page_obj": page,
+            "status": status,
+            "status_options": status_options(mine.status_counts()),
+            "can_create": Advertiser.objects.managed_by(user).exists(),
+        }
+        return render(request, "reconciliation/campaigns.html", context)
+
+
+def _own_posts(request: AuthenticatedRequest) -> HttpResponse:
+    states = PostState.objects.visible_to(request.user).standing()
+    context = _post_list(request, states, sort="-claimed_at", beside="campaign")
+    return render(request, "reconciliation/own_posts.html", context)
+
+
+@login_required
+@require_safe
+def campaign(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
+    """One campaign: totals, the trend, its posts with claim, truth and verdict. Its alerts come from further right."""
+    found = _campaign(request, pk)
+    states = PostState.objects.filter(post__campaign=found).standing()
+    totals = states.totals()
+    with figures_of([found.advertiser]) as context:
+        context |= {
+            "campaign": found,
+            "totals": totals,
+            "cards": figures.total_cards(totals, list(states.money_at_risk()), found.currency),
+            "chart": figures.views_chart(list(states.totals_by_claim_day(found.advertiser.time_zone))),
+            "overdue": Job.objects.filter(post__campaign=found).overdue_by_platform(clock.now() - OVERDUE_AFTER),
+            "can_manage": _manages(request, found),
+            **_post_list(request, states, sort="-claimed_at"),
+            **_chosen_run(request),
+        }
+        return render(request, "reconciliation/campaign.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def campaign_new(request: AuthenticatedRequest) -> HttpResponse:
+    """Make a campaign, as a draft."""
+    if not Advertiser.objects.managed_by(request.user).exists():
+        raise PermissionDenied
+    return _set_up(request, None)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def campaign_edit(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
+    """Change a campaign's details, platforms, rates and thresholds."""
+    return _set_up(request, _managed_campaign(request, pk))
+
+
+def _set_up(request: AuthenticatedRequest, existing: Campaign | None) -> HttpResponse:
+    data = request.POST if request.method == "POST" else None
+    setup = CampaignSetup(user=request.user, campaign=existing, data=data)
+    if data is not None and (saved := setup.save()):
+        made = f"{saved} is made, as a draft. Activate it when affiliates may claim."
+        messages.success(request, f"{saved} is changed." if existing else made)
+        return redirect("dashboard:campaign", saved.pk)
+    context = {"setup": setup, "campaign": existing, "advertiser": existing.advertiser if existing else None}
+    return render(request, "reconciliation/campaign_form.html", context, status=422 if setup.has_errors else 200)
+
+
+@login_required
+@require_safe
+def system_name(request: AuthenticatedRequest) -> HttpResponse:
+    """What the system would call the campaign that is being typed in."""
+    if not Advertiser.objects.managed_by(request.user).exists():
+        raise PermissionDenied
+    form = NewCampaignForm(request.GET, user=request.user)
+    return render(request, "reconciliation/_system_name.html", {"form": form})
+
+
+@login_required
+@require_POST
+def campaign_move(request: AuthenticatedRequest, pk: UUID, move: str) -> HttpResponse:
+    """Activate, pause or complete a campaign."""
+    if move not in MOVES:
+        raise Http404
+    found = _managed_campaign(request, pk)
+    service, done = MOVES[move]
+    try:
+        service(campaign=found, by=request.user)
+        messages.success(request, done.format(found))
+    except DomainError as error:
+        messages.error(request, error.message)
+    return redirect("dashboard:campaign", pk)
+
+
+@login_required
+@require_POST
+def reconcile_campaign(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
+    """Ask for a look at every post of a campaign."""
+    found = _managed_campaign(request, pk)
+    return _look_again(request, runs.Scope(campaign=found.pk), reverse("dashboard:campaign", args=[pk]))
+
+
+@login_required
+@require_POST
+def reconcile_post(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
+    """Ask for a look at one post."""
+    found = get_object_or_404(Post.objects.visible_to(request.user).select_related("campaign"), pk=pk)
+    if not _manages(request, found.campaign):
+        raise PermissionDenied
+    return _look_again(request, runs.Scope(posts=(pk,)), reverse("dashboard:post", args=[pk]))
+
+
+def _look_again(request: AuthenticatedRequest, scope: runs.Scope, page: str) -> HttpResponse:
+    try:
+        posts = scope.among(Post.objects.visible_to(request.user))
+        run = runs.request_run(posts=posts, by=request.user, scope=scope.as_json())
+    except DomainError as error:
+        messages.error(request, error.message)
+        return redirect(page)
+    return redirect(f"{page}?run={run.pk}")
+
+
+@login_required
+@require_safe
+def run_progress(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
+    """How far a run is, for a page that asks every second."""
+    run = get_object_or_404(Run.objects.visible_to(request.user), pk=pk)
+    context = {"run": run, "progress": runs.progress([run])[run.pk], "is_polled": True}
+    return render(request, "reconciliation/_run.html", context)
+
+
+@login_required
+@require_safe
+def post(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
+    """One post: the verdict in words, its figures, and everything that happened to it."""
+    states = PostState.objects.visible_to(request.user).for_list().select_related("post__campaign__advertiser")
+    state = get_object_or_404(states, pk=pk)
+    found: Post = state.post
+    is_advertiser_side = Campaign.objects.for_advertiser_side(request.user).filter(pk=found.campaign_id).exists()
+    with figures_of([found.campaign.advertiser]) as context:
+        context |= {
+            "state": state,
+            "post": found,
+            "row": rows.verdict_row(state),
+            "cards": figures.verdict_cards(
+                state.current_claim, state.current_verdict, found.platform.name, with_money=is_advertiser_side
+            ),
+            "basis": figures.basis(state.current_verdict),
+            "job": found.jobs.order_by("-created_at").first(),
+            "is_advertiser_side": is_advertiser_side,
+            "can_manage": is_advertiser_side and _manages(request, found.campaign),
+            **_history(found),
+            **_chosen_run(request),
+        }
+        return render(request, "reconciliation/post.html", context)
+
+
+def _history(found: Post) -> dict[str, Any]:
+    snapshots = list(found.platform_reports.all()[:HISTORY_LENGTH])
+    events = history(
+        affiliate=found.affiliate.name,
+        platform=found.platform.name,
+        claims=found.affiliate_reports.all()[:HISTORY_LENGTH],
+        snapshots=snapshots,
+        verdicts=found.verdicts.all()[:HISTORY_LENGTH],
+    )
+    return {"events": events, "snapshots": snapshots}
+
+
+@login_required
+@require_safe
+def discrepancies(request: AuthenticatedRequest) -> HttpResponse:
+    """What is over-claimed now in all of the user's campaigns, the costliest first."""
+    mine = Campaign.objects.for_advertiser_side(request.user).values("pk")
+    states = PostState.objects.filter(post__campaign__in=mine, current_verdict__status="DISCREPANCY").standing()
+    with figures_of(list(Advertiser.objects.visible_to(request.user))) as context:
+        context |= _post_list(request, states, sort="-money", with_campaign=True)
+        return render(request, "reconciliation/discrepancies.html", context)
+
+
+def _campaign(request: AuthenticatedRequest, pk: UUID) -> Campaign:
+    found: Campaign = get_object_or_404(Campaign.objects.for_advertiser_side(request.user).for_list(), pk=pk)
+    return found
+
+
+def _managed_campaign(request: AuthenticatedRequest, pk: UUID) -> Campaign:
+    """404 for a campaign that the user must not learn of, 403 for one that is theirs to read only."""
+    found = _campaign(request, pk)
+    if not _manages(request, found):
+        raise PermissionDenied
+    return found
+
+
+def _manages(request: AuthenticatedRequest, found: Campaign) -> bool:
+    return Campaign.objects.managed_by(request.user).filter(pk=found.pk).exists()
+
+
+def _post_list(request: AuthenticatedRequest, states: PostStateQuerySet, *, sort: str, **shown: Any) -> dict[str, Any]:
+    """A page of posts with its filters, as _posts.html shows it."""
+    wanted = PostFilter.read(request.GET, sort=sort)
+    narrowed = wanted.narrow(states).sorted_by(wanted.sort).for_list()
+    page = Paginator(narrowed, POSTS_A_PAGE).get_page(request.GET.get("page"))
+    return {
+        "wanted": wanted,
+        "page_obj": page,
+        "rows": [rows.verdict_row(state, **shown) for state in page],
+        "columns": rows.post_columns(**shown),
+        "verdict_options": wanted.verdict_options(states),
+        "platform_options": wanted.platform_options(states),
+        "affiliate_options": wanted.affiliate_options(states),
+    }
+
+
+def _chosen_run(request: AuthenticatedRequest) -> dict[str, Any]:
+    """The run that the address names, if it is the user's to see."""
+    pk = as_uuid(request.GET.get("run", ""))
+    run = Run.objects.visible_to(request.user).filter(pk=pk).first() if pk else None
+    return {"run": run, "progress": runs.progress([run])[run.pk]} if run else {}

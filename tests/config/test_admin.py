@@ -1,0 +1,183 @@
+"""Staff's pages: every table is there, opens, and asks the database a bounded number of questions."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.test import Client
+from django.urls import reverse
+from django_q.models import Failure, OrmQ, Schedule, Task
+
+from affiliates.models import AuditEvent, User
+from affiliates.services import create_key, invite
+from alerts.models import Alert
+from campaigns.models import Post
+from config import clock
+from config.admin import Closed
+from config.admin_site import APP_ORDER, StaffSite
+from config.models import AppendOnly
+from platforms.models import Account, Platform
+from reconciliation.models import ReportEvidence
+from reconciliation.services import runs
+from tests.factories import TODAY, AffiliateFactory, EnrolmentFactory, MembershipFactory
+from tests.staff import client_for, judged_posts, superuser
+
+ROWS = 30
+MAX_LIST_QUERIES = 12
+MAX_PAGE_QUERIES = 25
+
+tables = pytest.mark.parametrize("model", admin.site._registry, ids=lambda model: model._meta.label_lower)
+
+
+@pytest.fixture(scope="module")
+def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[User]:
+    """Rows in every table, about ROWS in those that grow; made once, and gone after the module."""
+    with django_db_blocker.unblock(), clock.at(TODAY), transaction.atomic():
+        boss = superuser()
+        posts = judged_posts(ROWS)
+        platform = Platform.objects.get(slug="youtube")
+        for n, post in enumerate(posts):
+            create_key(user=post.affiliate.user, by=boss)
+            invite(by=boss)
+            MembershipFactory()
+            EnrolmentFactory(affiliate=post.affiliate)
+            Account.objects.create(platform=platform, affiliate=post.affiliate, handle=f"@handle{n}")
+            runs.request_run(posts=Post.objects.filter(pk=post.pk), by=boss, scope={})
+            ReportEvidence.objects.create(affiliate_report=post.state.current_claim, evidence_data={"note": "<b>x</b>"})
+        Group.objects.create(name="Readers")
+        Schedule.objects.create(func="reconciliation.tasks.sweep")
+        Task.objects.create(id="a" * 32, name="a", func="f", started=TODAY, stopped=TODAY, success=False, result="no")
+        assert OrmQ.objects.exists()
+        yield boss
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def staff(world: User, db: None) -> Client:
+    return client_for(world)
+
+
+@tables
+def test_every_list_opens_with_its_rows_and_few_queries(staff, model, django_assert_max_num_queries):
+    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    with django_assert_max_num_queries(MAX_LIST_QUERIES):
+        response = staff.get(url)
+    assert response.status_code == 200
+    assert response.context["cl"].result_count > 0
+
+
+@tables
+def test_every_list_can_be_searched(staff, model):
+    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    assert staff.get(url, {"q": "post 7 %_'"}).status_code == 200
+
+
+@tables
+def test_every_filter_of_a_list_works(staff, model):
+    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    for filters in staff.get(url).context["cl"].filter_specs:
+        for choice in list(filters.choices(staff.get(url).context["cl"]))[-1:]:
+            assert staff.get(url + choice["query_string"]).status_code == 200
+
+
+@tables
+def test_every_row_has_a_page_with_few_queries(staff, model, django_assert_max_num_queries):
+    row = admin.site._registry[model].get_queryset(None).first()  # type: ignore[arg-type]
+    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[row.pk])
+    with django_assert_max_num_queries(MAX_PAGE_QUERIES):
+        response = staff.get(url)
+    assert response.status_code == 200
+    assert b"<b>x</b>" not in response.content
+
+
+@tables
+def test_strangers_are_sent_to_log_in(db, model):
+    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    response = Client().get(url)
+    assert (response.status_code, response["Location"]) == (302, f"{reverse('admin:login')}?next={url}")
+
+
+@pytest.mark.parametrize(
+    "model", [m for m in admin.site._registry if issubclass(m, AppendOnly)], ids=lambda model: model._meta.label_lower
+)
+def test_records_are_closed_even_to_superusers(staff, model):
+    row = model.objects.first()
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+    page = staff.get(reverse(f"{name}_change", args=[row.pk]))
+    assert b'name="_save"' not in page.content
+    assert b"deletelink" not in page.content
+    assert b"addlink" not in staff.get(reverse(f"{name}_changelist")).content
+    for url in (
+        reverse(f"{name}_change", args=[row.pk]),
+        reverse(f"{name}_delete", args=[row.pk]),
+        reverse(f"{name}_add"),
+    ):
+        assert staff.post(url, {"post": "yes"}).status_code == 403
+    answer = staff.post(
+        reverse(f"{name}_changelist"), {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"}
+    )
+    assert answer.status_code in (302, 200)
+    assert model.objects.filter(pk=row.pk).exists()
+
+
+def test_every_table_of_the_apps_has_a_page_or_stands_on_one():
+    on_a_page = set(admin.site._registry)
+    for each in admin.site._registry.values():
+        on_a_page |= {inline.model for inline in each.inlines}
+    from_apps = {model for app in APP_ORDER[:5] for model in apps_models(app)}
+    missing = {model.__name__ for model in from_apps - on_a_page}
+    assert missing == {"IdempotencyKey"} & missing
+
+
+def apps_models(label: str) -> list[Any]:
+    from django.apps import apps  # noqa: PLC0415
+
+    return list(apps.get_app_config(label).get_models())
+
+
+def test_the_index_lists_the_house_from_what_must_be_looked_at_first(world, db, rf):
+    site = StaffSite()
+    site._registry = admin.site._registry
+    request = rf.get("/admin/")
+    request.user = world
+    listed = site.get_app_list(request)
+    assert [app["app_label"] for app in listed] == list(APP_ORDER)
+    names = {app["app_label"]: [entry["name"] for entry in app["models"]] for app in listed}
+    assert names["reconciliation"][:2] == ["Affiliate reports (claims)", "Platform reports (snapshots)"]
+    assert "Successful tasks" not in names["django_q"]
+
+
+def test_the_home_page_opens(staff):
+    page = staff.get(reverse("admin:index"))
+    assert page.status_code == 200
+    assert b"Affiliate reports (claims)" in page.content
+
+
+def test_a_page_that_is_not_there_is_said_to_be_gone(staff):
+    gone = staff.get(reverse("admin:alerts_alert_change", args=["no-id"]))
+    assert gone.status_code == 302
+    assert staff.post(
+        reverse("admin:alerts_alert_change", args=["no-id"]), {"action": "resolve"}
+    ).status_code == 404
+
+
+def test_staff_without_rights_see_nothing(world, db):
+    client = client_for(User.objects.create_user("clerk@example.com", is_staff=True))
+    assert client.get(reverse("admin:alerts_alert_changelist")).status_code == 403
+    assert client.get(reverse("admin:alerts_alert_change", args=[Alert.objects.first().pk])).status_code == 403
+
+
+def test_affiliates_and_members_do_not_come_in(world, db):
+    client = client_for(AffiliateFactory().user)
+    assert client.get(reverse("admin:index")).status_code == 302
+
+
+def test_the_queues_own_tables_can_only_be_looked_at(staff):
+    for model in (Failure, OrmQ, Schedule):
+        site = admin.site._registry[model]
+        assert isinstance(site, Closed)
+        assert site.actions is None
+    assert not AuditEvent.objects.filter(action__startswith="task").exists()
