@@ -67,7 +67,7 @@ def record(request: HttpRequest, verb: str, row: Model, fields: Sequence[str] = 
 
 def actor(request: HttpRequest) -> User:
     """The person behind a request to the admin, who has logged in."""
-    assert isinstance(request.user, User)  # noqa: S101 (the admin lets in nobody else)
+    assert isinstance(request.user, User)
     return request.user
 
 
@@ -85,7 +85,7 @@ class NewUserForm(_EmailForm, auth_forms.AdminUserCreationForm):  # type: ignore
 class UserForm(_EmailForm, auth_forms.UserChangeForm):  # type: ignore[type-arg]
     class Meta:
         model = User
-        fields = "__all__"  # noqa: DJ007 (the admin's fieldsets choose)
+        fields = "__all__"
 
 
 @admin.register(User)

@@ -12,6 +12,7 @@ from django.db.models import Case, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 
 from affiliates.admin import actor
 from alerts import services
@@ -24,6 +25,7 @@ from reconciliation.rules import CLAIMABLE
 
 LATEST_VERDICTS = 10
 MOST_AT_ONCE = 200
+SHOWN_CHARS = 110
 
 
 class NoteForm(forms.Form):
@@ -38,13 +40,15 @@ class NoteForm(forms.Form):
 
 @admin.register(Alert)
 class AlertAdmin(ClosedAdmin):
-    list_display = ("level", "state", "kind", "affiliate", "campaign", "post", "summary", "opened")
-    list_select_related = ("affiliate", "campaign", "post__text")
+    list_display = ("level", "state", "what", "affiliate", "campaign", "opened")
+    list_display_links = ("what",)
+    list_select_related = ("affiliate", "campaign")
     list_filter = ("status", "severity", "kind", "campaign__livemode", "created_at")
     search_fields = ("affiliate__name", "campaign__campaign_name", "post__url", "summary")
     actions = ("acknowledge", "resolve")
     row_actions = actions
-    readonly_fields = ("level", "state")
+    readonly_fields = ("state",)
+    change_form_template = "admin/alerts/alert/change_form.html"
     fields = (
         "state",
         "affiliate",
@@ -73,6 +77,10 @@ class AlertAdmin(ClosedAdmin):
     @admin.display(description="status", ordering="status")
     def state(self, alert: Alert) -> SafeString:
         return badge(alert.status)
+
+    @admin.display(description="alert", ordering="kind")
+    def what(self, alert: Alert) -> str:
+        return Truncator(f"{alert.get_kind_display()}: {alert.summary}").chars(SHOWN_CHARS)
 
     @admin.display(description="opened", ordering="created_at")
     def opened(self, alert: Alert) -> str:
@@ -120,7 +128,7 @@ class AlertAdmin(ClosedAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
         if obj:
-            context |= evidence(obj)
+            context |= evidence(obj) | {"subtitle": f"{obj.affiliate} in {obj.campaign}"}
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
 

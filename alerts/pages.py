@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from typing import Any, Self
 
 from django.http import QueryDict
@@ -10,10 +11,11 @@ from django.utils.http import urlencode
 
 from alerts.models import Alert
 from alerts.querysets import SEVERITIES, AlertQuerySet
-from config.templatetags.look import day, figure, money
+from config.templatetags.look import UNKNOWN, badge_for, day, figure, money
 from reconciliation.pages.figures import Card, verdict_cards
 from reconciliation.pages.filters import Option, as_uuid, with_all
 from reconciliation.pages.history import Event
+from reconciliation.pages.rows import title_of
 
 COLUMNS = [
     {"label": "Severity"},
@@ -53,6 +55,11 @@ class AlertFilter:
             return alerts
         return alerts.filter(status=self.status) if self.status else alerts.active()
 
+    @property
+    def narrows(self) -> bool:
+        """Whether this is anything but all that is active."""
+        return any(asdict(self).values())
+
     def as_query(self) -> str:
         """As the query string of the list's address."""
         return urlencode({name: value for name, value in asdict(self).items() if value})
@@ -77,6 +84,58 @@ class AlertFilter:
         """The menu of affiliates."""
         found = self.narrow(alerts, besides="affiliate").counts_of("affiliate", "affiliate__name")
         return with_all("All affiliates", found)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """An alert in the list."""
+
+    url: str
+    title: str
+    kind: str
+    note: str
+    severity: str
+    status: str
+    affiliate: str
+    campaign: str
+    at_risk: str
+    since: datetime
+    summary: str
+
+
+def alert_row(alert: Alert) -> AlertRow:
+    """What the list says of an alert."""
+    kind, verdict = alert.get_kind_display(), alert.verdict
+    return AlertRow(
+        url=reverse("alerts:alert", args=[alert.pk]),
+        title=title_of(alert.post),
+        kind=kind,
+        note=f"{kind} · {alert.post.platform.name}",
+        severity=alert.severity,
+        status=alert.status,
+        affiliate=alert.affiliate.name,
+        campaign=alert.campaign.campaign_name,
+        at_risk=money(verdict.money_at_risk, verdict.currency) if verdict else UNKNOWN,
+        since=alert.created_at,
+        summary=alert.summary,
+    )
+
+
+def other_item(alert: Alert) -> dict[str, str]:
+    """Another alert of the same affiliate, as badge_list.html writes it."""
+    row = alert_row(alert)
+    details = [row.note, row.at_risk, f"since {day(row.since)}"]
+    return {"level": row.severity, "title": row.title, "detail": " · ".join(details), "url": row.url}
+
+
+def since_then(alert: Alert) -> str:
+    """How the post reads now, where that is no longer what raised the alert."""
+    state = getattr(alert.post, "state", None)
+    verdict = state.current_verdict if state else None
+    if alert.verdict is None or verdict is None or verdict.pk == alert.verdict.pk:
+        return ""
+    badge = badge_for(verdict.status, verdict.discrepancy_level)
+    return f"New figures were claimed since, and the post now reads {badge.word}: {verdict.explanation}"
 
 
 def group_item(group: Mapping[str, Any], wanted: AlertFilter) -> dict[str, str]:

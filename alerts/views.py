@@ -17,6 +17,8 @@ from alerts.forms import ResolveForm
 from alerts.models import Alert
 from campaigns.http import figures_of
 from campaigns.models import Advertiser
+from reconciliation.pages.filters import as_uuid
+from reconciliation.pages.rows import trust_note
 
 ALERTS_A_PAGE = 50
 PANEL_LENGTH = 5
@@ -33,6 +35,7 @@ def alerts(request: AuthenticatedRequest) -> HttpResponse:
         context |= {
             "wanted": wanted,
             "page_obj": page,
+            "rows": [pages.alert_row(each) for each in page],
             "columns": pages.COLUMNS,
             "status_options": wanted.status_options(visible),
             "severity_options": wanted.severity_options(visible),
@@ -98,9 +101,11 @@ def panel(request: AuthenticatedRequest) -> HttpResponse:
 @login_required
 @require_safe
 def counts(request: AuthenticatedRequest) -> HttpResponse:
-    """Active alerts, all and by campaign, put where a page shows them."""
-    by_campaign = Alert.objects.visible_to(request.user).active().counts_of("campaign", "campaign__campaign_name")
-    context = {"total": sum(n for _, _, n in by_campaign), "by_campaign": by_campaign}
+    """How many alerts are active: for the menu, and for the campaigns that the address names."""
+    found = Alert.objects.visible_to(request.user).active().counts_of("campaign", "campaign__campaign_name")
+    by_campaign = {pk: n for pk, _, n in found}
+    asked = [str(pk) for pk in map(as_uuid, request.GET.getlist("campaign")) if pk]
+    context = {"total": sum(by_campaign.values()), "by_campaign": [(pk, by_campaign.get(pk, 0)) for pk in asked]}
     return render(request, "alerts/_counts.html", context)
 
 
@@ -126,9 +131,12 @@ def _alert_page(request: AuthenticatedRequest, found: Alert, form: ResolveForm, 
     with figures_of([found.campaign.advertiser]) as context:
         context |= {
             "alert": found,
+            "row": pages.alert_row(found),
+            "trust": trust_note(found.affiliate),
+            "now": pages.since_then(found),
             "evidence": pages.evidence(found),
             "events": pages.decisions(found),
-            "others": others[:PANEL_LENGTH],
+            "others": [pages.other_item(each) for each in others[:PANEL_LENGTH]],
             "form": form,
             "may_decide": _may_decide(request, found),
         }

@@ -10,7 +10,7 @@ from django.forms.models import model_to_dict
 
 from affiliates.models import User
 from campaigns.models import Advertiser, Brand, Campaign, CampaignPlatform, Market, valid_code
-from campaigns.naming import CODE
+from campaigns.naming import CODE, campaign_name
 from campaigns.rates import Rates
 from campaigns.services import PlatformTerms
 from platforms.models import Platform
@@ -114,6 +114,22 @@ class NewCampaignForm(CampaignForm):
         elif brand.advertiser != cleaned.get("advertiser"):
             self.add_error("brand", "This is another advertiser's brand.")
         return cleaned
+
+    @property
+    def system_name(self) -> str:
+        """What the campaign would be called, with words where something is still missing."""
+        self.is_valid()
+        given = self.cleaned_data if self.is_bound else {}
+        brand, advertiser = given.get("brand"), given.get("advertiser") or self.initial["advertiser"]
+        parts = {
+            "brand": brand.code if brand else given.get("new_brand_code") or "BRAND",
+            "market": given["market"].code if given.get("market") else "MARKET",
+            "title": given.get("campaign_name") or "Name",
+        }
+        try:
+            return campaign_name(year=advertiser.today.year, **parts)
+        except ValueError:  # a name without letters and digits, which saving refuses with a reason
+            return campaign_name(year=advertiser.today.year, **parts | {"title": "Name"})
 
 
 class PlatformForm(forms.Form):

@@ -67,7 +67,9 @@ class Membership(Row):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["advertiser", "user"], name="membership_once"),
-            models.CheckConstraint(condition=Q(role__in=["manager", "analyst", "viewer"]), name="membership_role_known"),
+            models.CheckConstraint(
+                condition=Q(role__in=["manager", "analyst", "viewer"]), name="membership_role_known"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -131,12 +133,16 @@ class Campaign(Row):
         "conversions may lag (hours)", default=CONVERSIONS_LAG_H, help_text="How late a sale may be reported."
     )
     is_open = models.BooleanField(
-        "open to all affiliates", default=False, help_text="Anybody may join with a first claim; otherwise by invitation."
+        "open to all affiliates",
+        default=False,
+        help_text="Anybody may join with a first claim; otherwise by invitation.",
     )
     allows_shared_content = models.BooleanField(
         default=False, help_text="One post may also serve another campaign that allows it."
     )
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
+    )
     updated_at = models.DateTimeField(default=clock.now, editable=False)
 
     objects = CampaignQuerySet.as_manager()

@@ -31,6 +31,8 @@ else:
     _ModelAdmin, _TabularInline, _FormSet = admin.ModelAdmin, admin.TabularInline, BaseInlineFormSet
 
 INLINE_ROWS = 20
+HISTORY = ("History", "affiliates_auditevent", "object_id")
+"""What staff and services did to a row. It stands for the admin's own history, which knows of forms only."""
 
 
 def badge(status: str | None, level: str | None = None) -> SafeString:
@@ -75,40 +77,15 @@ def written(model: type[Model], path: str) -> Any:
     if write is None:
         return path
 
-    @admin.display(description=label_for_field(path, model), ordering=path, empty_value=UNKNOWN)
-    def column(row: Model) -> str | None:
+    @admin.display(description=label_for_field(path, model), ordering=path)
+    def column(row: Model) -> str:
         value: Any = row
         for name in path.split("__"):
             value = getattr(value, name, None)
-        return None if value is None else write(value)
+        return UNKNOWN if value is None else write(value)
 
     column.__name__ = path
     return column
-
-
-class _Written:
-    """Writes the values that cannot be edited on a page as `written` does."""
-
-    if TYPE_CHECKING:
-        model: type[Model]
-    fixed: Sequence[str] = ()
-    """What is filled in when a row is made and stays as it is."""
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        names = [*super().get_readonly_fields(request, obj), *(self.fixed if obj else ())]  # type: ignore[misc]
-        return [*names, *(written(self.model, name) for name in names if isinstance(name, str))]
-
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        fieldsets = super().get_fieldsets(request, obj)  # type: ignore[misc]
-        closed = obj is not None and not self.has_change_permission(request, obj)  # type: ignore[attr-defined]
-        names = flatten_fieldsets(fieldsets) if closed else self.get_readonly_fields(request, obj)
-
-        def write(field: Any) -> Any:
-            if isinstance(field, tuple | list):
-                return [write(name) for name in field]
-            return written(self.model, field) if isinstance(field, str) and field in names else field
-
-        return [(title, {**options, "fields": write(options["fields"])}) for title, options in fieldsets]
 
 
 class Closed:
@@ -124,11 +101,12 @@ class Closed:
         return False
 
 
-class RowAdmin(_Written, _ModelAdmin):
-    """A table's pages.
+class RowAdmin(_ModelAdmin):
+    """A table's pages. What cannot be edited on them is written as `written` does.
 
-    `row_actions` names the actions that are buttons on a row's own page too, and `related_lists` the lists that page
-    links to: a text, a table and the filter that takes the row's id. They may name tables further right.
+    `fixed` names what is filled in when a row is made and stays as it is; `row_actions` the actions that are buttons
+    on a row's own page too; `related_lists` the lists that page links to, each a text, a table (which may belong to an
+    app further right) and the filter that takes the row's id.
     """
 
     list_per_page = 50
@@ -136,12 +114,29 @@ class RowAdmin(_Written, _ModelAdmin):
     empty_value_display = UNKNOWN
     readonly_fields: Sequence[Any] = ("id", "created_at")
     change_form_template = "admin/row.html"
+    fixed: Sequence[str] = ()
     row_actions: Sequence[str] = ()
     related_lists: Sequence[tuple[str, str, str]] = ()
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         names = super().get_list_display(request)
         return [written(self.model, name) if isinstance(name, str) else name for name in names]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        names = [*super().get_readonly_fields(request, obj), *(self.fixed if obj else ())]
+        return [*names, *(written(self.model, name) for name in names if isinstance(name, str))]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        fieldsets = super().get_fieldsets(request, obj)
+        closed = obj is not None and not self.has_change_permission(request, obj)
+        names = flatten_fieldsets(fieldsets) if closed else self.get_readonly_fields(request, obj)
+
+        def write(field: Any) -> Any:
+            if isinstance(field, tuple | list):
+                return [write(name) for name in field]
+            return written(self.model, field) if isinstance(field, str) and field in names else field
+
+        return [(title, {**options, "fields": write(options["fields"])}) for title, options in fieldsets]
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         """Whether a person may run this table's actions. Closed forms do not close the actions, and the right to
@@ -211,7 +206,7 @@ class RowAdmin(_Written, _ModelAdmin):
                 allowed[name][1:] for name in self.row_actions if name in allowed and self.offers(name, obj)
             ]
             context["related_lists"] = [
-                (text, list_url(table, **{lookup: obj.pk})) for text, table, lookup in self.related_lists
+                (text, list_url(table, **{lookup: obj.pk})) for text, table, lookup in (*self.related_lists, HISTORY)
             ]
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
@@ -238,13 +233,20 @@ class RowInline(_TabularInline):
     extra = 0
 
 
-class ClosedInline(_Written, Closed, _TabularInline):
-    """The newest rows of another table that belong to the row shown."""
+class ClosedInline(Closed, _TabularInline):
+    """The newest rows of another table that belong to the row shown, with the columns in `fields`."""
 
     template = "admin/closed_inline.html"
     formset = LatestRows
     extra = 0
+    empty_value_display = UNKNOWN
     select_related: Sequence[str] = ()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return [written(self.model, name) for name in self.fields]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return self.get_readonly_fields(request, obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related(*self.select_related)

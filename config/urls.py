@@ -1,6 +1,7 @@
 """Every address of the site."""
 
 from django.contrib import admin
+from django.contrib.auth import views as auth
 from django.urls import include, path
 
 from config import views
@@ -15,6 +16,12 @@ api_v1 = [
 
 pages = [
     path("admin/", admin.site.urls),
+    path("login/", auth.LoginView.as_view(), name="login"),
+    path("logout/", auth.LogoutView.as_view(), name="logout"),
+    path("password/", auth.PasswordChangeView.as_view(), name="password_change"),
+    path("password/changed/", auth.PasswordChangeDoneView.as_view(), name="password_change_done"),
+    path("", include("reconciliation.urls")),
+    path("", include("alerts.urls")),
 ]
 
 urlpatterns = [

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from django.apps import apps
 from django.db import connection, models
 from django.db.models import Case, Count, Exists, F, Max, OuterRef, Prefetch, Q, Subquery, Sum, Value, When
-from django.db.models.functions import Greatest, TruncDate
+from django.db.models.functions import Coalesce, Greatest, TruncDate
 
 from config.models import AppendOnlyQuerySet
 
@@ -32,14 +32,17 @@ def with_standing(posts: "PostQuerySet") -> "PostQuerySet":
         "platform",
         "campaign",
         "affiliate",
-        "text",
         "state__current_claim",
         "state__current_verdict__affiliate_report",
         "state__current_verdict__platform_report",
         "state__current_verdict__post__campaign",
         "state__current_verdict__ruleset",
         "state__latest_snapshot",
-    ).annotate(next_look_at=Subquery(jobs.filter(post=OuterRef("pk")).values("due_at")))
+    ).annotate(
+        title=Coalesce("text__title", Value("")),
+        description=Coalesce("text__description", Value(""), output_field=models.TextField()),
+        next_look_at=Subquery(jobs.filter(post=OuterRef("pk")).values("due_at")),
+    )
 
 
 class AffiliateReportQuerySet(AppendOnlyQuerySet):
@@ -273,7 +276,8 @@ _COMPARED = Q(
 """The current verdict held claimed views against a count."""
 
 _CLAIMED = F("current_claim__claimed_views")
-_NOT_FOUND = Greatest(F("current_verdict__views_discrepancy"), Value(0))
+_ZERO = Value(0, output_field=models.BigIntegerField())
+_NOT_FOUND = Greatest(F("current_verdict__views_discrepancy"), _ZERO)
 
 POST_ORDERS = {
     "post": F("post__text__title"),
@@ -293,7 +297,7 @@ _SUMS = {
     "verified_views": Sum(_CLAIMED - _NOT_FOUND, filter=_COMPARED),
     "over_claimed_views": Sum(_NOT_FOUND, filter=_COMPARED),
     "over_claimed_posts": Count("pk", filter=Q(current_verdict__status="DISCREPANCY")),
-    "unjudged_views": Sum(Case(When(_COMPARED, then=Value(0)), default=_CLAIMED)),
+    "unjudged_views": Sum(Case(When(_COMPARED, then=_ZERO), default=_CLAIMED)),
     "too_early": Count("pk", filter=Q(current_verdict__status="TOO_EARLY")),
     "unverifiable": Count("pk", filter=Q(current_verdict__status="UNVERIFIABLE")),
     "missing": Count("pk", filter=Q(current_verdict__status="POST_MISSING")),

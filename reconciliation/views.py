@@ -192,6 +192,7 @@ def post(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
             "state": state,
             "post": found,
             "row": rows.verdict_row(state),
+            "link": rows.link_to(found),
             "cards": figures.verdict_cards(
                 state.current_claim, state.current_verdict, found.platform.name, with_money=is_advertiser_side
             ),

@@ -12,7 +12,7 @@ from campaigns.naming import campaign_name
 from platforms.models import Platform
 
 TODAY = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-PASSWORD = "correct horse battery staple"  # noqa: S105
+PASSWORD = "correct horse battery staple"
 
 
 class UserFactory(DjangoModelFactory[User]):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from affiliates.keys import SCOPES
 from campaigns.rates import Rates
 from platforms.sandbox import words
 
@@ -55,6 +56,11 @@ class PersonPlan:
     name: str
     email: str
     role: str
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """What a program may do on this person's behalf."""
+        return {"staff": SCOPES, "manager": ("read", "campaigns", "reconcile", "alerts")}.get(self.role, ("read",))
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(reply)
 
-    do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_GET  # noqa: N815, the names http.server looks for
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_GET
 
     def _request(self) -> Request | Reply:
         """The request that came in, or the refusal of a body that cannot be read (the connection ends with it)."""

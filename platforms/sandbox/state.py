@@ -72,7 +72,7 @@ class SandboxState:
 
         Seconds are real ones whatever the sandbox's clock does, or a frozen clock would keep a fault for ever.
         """
-        draws = Random(f"{self.world.seed}:{platform}:{kind}")  # noqa: S311, to be repeatable
+        draws = Random(f"{self.world.seed}:{platform}:{kind}")
         with self._lock:
             previous = self._faults.pop((platform, kind), None)
             if rate > 0:

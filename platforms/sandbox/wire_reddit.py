@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 from platforms.sandbox.wire import Context, FaultKind, Reply, Request, json_reply
 from platforms.sandbox.world import Presence, WorldPost
 
-TOKEN_PATH = "/api/v1/access_token"  # noqa: S105, a path
+TOKEN_PATH = "/api/v1/access_token"
 INFO_PATH = "/api/info"
 IDS_LIMIT = 100
 TOKEN_LIFETIME_S = 86_400

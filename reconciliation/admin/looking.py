@@ -8,15 +8,24 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 
 from affiliates.admin import actor
 from campaigns.models import Post
 from config.admin import ClosedAdmin, change_url
 from config.errors import DomainError
+from reconciliation.pages.rows import title_of
 from reconciliation.services import runs
 
 LEVELS = ("high", "medium", "low")
+TITLE_CHARS = 60
 WORDS = (*LEVELS, "matched", "too_early", "unverifiable", "post_missing", "invalid_claim")
+
+
+@admin.display(description="post", ordering="post__url")
+def post_title(row: Any) -> str:
+    """What the post behind a row calls itself, short enough for a list."""
+    return Truncator(title_of(row.post)).chars(TITLE_CHARS)
 
 
 def linked(text: str, row: Model) -> SafeString:

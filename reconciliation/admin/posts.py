@@ -3,11 +3,12 @@
 from django.contrib import admin
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 
 from campaigns.models import Post, PostText
 from config.admin import ClosedInline, badge
 from config.templatetags.look import moment
-from reconciliation.admin.looking import LookedAtAdmin, VerdictFilter, linked
+from reconciliation.admin.looking import TITLE_CHARS, LookedAtAdmin, VerdictFilter, linked
 from reconciliation.models import AffiliateReport, Job, PlatformReport, PostState, ReconciliationLog
 from reconciliation.pages.history import quantities
 from reconciliation.pages.rows import title_of
@@ -37,7 +38,6 @@ class VerdictInline(ClosedInline):
     model = ReconciliationLog
     verbose_name_plural = "verdicts, the newest first"
     fields = ("verdict", "explanation", "processed_at", "next_look_at")
-    readonly_fields = ("verdict",)
 
     def verdict(self, verdict: ReconciliationLog) -> SafeString:
         return linked(badge(verdict.status, verdict.discrepancy_level), verdict)
@@ -47,7 +47,6 @@ class ClaimInline(ClosedInline):
     model = AffiliateReport
     verbose_name_plural = "claims, the newest first"
     fields = ("claimed", "claimed_views", "claimed_clicks", "claimed_conversions", "submission_method")
-    readonly_fields = ("claimed",)
 
     def claimed(self, claim: AffiliateReport) -> SafeString:
         return linked(moment(claim.claimed_at), claim)
@@ -57,7 +56,6 @@ class SnapshotInline(ClosedInline):
     model = PlatformReport
     verbose_name_plural = "snapshots, the newest first"
     fields = ("fetched", "availability", "views", "clicks", "conversions", "likes", "comments", "shares")
-    readonly_fields = ("fetched",)
 
     def fetched(self, snapshot: PlatformReport) -> SafeString:
         return linked(moment(snapshot.fetched_at), snapshot)
@@ -67,7 +65,6 @@ class JobInline(ClosedInline):
     model = Job
     verbose_name_plural = "jobs, the latest due first"
     fields = ("due", "reason", "state", "connection", "attempts", "last_error", "finished_at")
-    readonly_fields = ("due",)
     ordering = ("-due_at",)
     select_related = ("connection__platform", "connection__affiliate")
 
@@ -114,7 +111,7 @@ class PostAdmin(LookedAtAdmin):
 
     @admin.display(ordering="url")
     def post(self, post: Post) -> str:
-        return title_of(post)
+        return Truncator(title_of(post)).chars(TITLE_CHARS)
 
     @admin.display(description="address")
     def address(self, post: Post) -> SafeString:

@@ -7,7 +7,7 @@ from django.utils.safestring import SafeString
 from campaigns.models import Campaign
 from config.admin import ClosedAdmin, ClosedInline, badge, set_or_not
 from config.templatetags.look import money, signed_percent
-from reconciliation.admin.looking import LookedAtAdmin, VerdictFilter
+from reconciliation.admin.looking import LookedAtAdmin, VerdictFilter, post_title
 from reconciliation.admin.posts import VerdictInline
 from reconciliation.models import (
     AffiliateReport,
@@ -37,7 +37,7 @@ class BodyInline(ClosedInline):
 class AffiliateReportAdmin(LookedAtAdmin):
     list_display = (
         "claimed_at",
-        "post",
+        post_title,
         "post__affiliate",
         "post__campaign",
         "claimed_views",
@@ -45,7 +45,7 @@ class AffiliateReportAdmin(LookedAtAdmin):
         "claimed_conversions",
         "submission_method",
     )
-    list_select_related = ("post__affiliate", "post__campaign")
+    list_select_related = ("post__text", "post__affiliate", "post__campaign")
     list_filter = ("post__platform", "submission_method", "claimed_at")
     search_fields = ("post__url", "post__affiliate__name", "post__campaign__campaign_name", "=request_id")
     inlines = (VerdictInline, EvidenceInline)
@@ -53,8 +53,17 @@ class AffiliateReportAdmin(LookedAtAdmin):
 
 @admin.register(PlatformReport)
 class PlatformReportAdmin(LookedAtAdmin):
-    list_display = ("fetched_at", "post", "post__affiliate", "availability", "views", "clicks", "conversions", "likes")
-    list_select_related = ("post__affiliate",)
+    list_display = (
+        "fetched_at",
+        post_title,
+        "post__affiliate",
+        "availability",
+        "views",
+        "clicks",
+        "conversions",
+        "likes",
+    )
+    list_select_related = ("post__text", "post__affiliate")
     list_filter = ("post__platform", "availability", "fetched_at")
     search_fields = ("post__url", "post__affiliate__name", "=request_id")
     inlines = (VerdictInline, BodyInline)
@@ -65,7 +74,7 @@ class ReconciliationLogAdmin(LookedAtAdmin):
     list_display = (
         "processed_at",
         "verdict",
-        "post",
+        post_title,
         "post__affiliate",
         "post__campaign",
         "views_discrepancy",
@@ -73,7 +82,7 @@ class ReconciliationLogAdmin(LookedAtAdmin):
         "at_risk",
         "next_look_at",
     )
-    list_select_related = ("post__affiliate", "post__campaign")
+    list_select_related = ("post__text", "post__affiliate", "post__campaign")
     list_filter = (
         VerdictFilter,
         set_or_not("next_look_at", "standing", "For now", "Counted"),
@@ -154,8 +163,8 @@ class TrustScoreAdmin(ClosedAdmin):
 
 @admin.register(TrustEvent)
 class TrustEventAdmin(ClosedAdmin):
-    list_display = ("claimed_at", "affiliate", "effect", "post", "platform", "day")
-    list_select_related = ("affiliate", "post", "platform")
+    list_display = ("claimed_at", "affiliate", "effect", post_title, "platform", "day")
+    list_select_related = ("affiliate", "post__text", "platform")
     list_filter = ("effect", "platform")
     search_fields = ("affiliate__name", "post__url")
     ordering = ("-claimed_at", "-claim_id")

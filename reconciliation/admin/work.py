@@ -11,15 +11,15 @@ from django.utils.safestring import SafeString
 from affiliates.admin import actor
 from config.admin import ClosedAdmin, ClosedInline
 from config.templatetags.look import moment
-from reconciliation.admin.looking import LookedAtAdmin, linked
+from reconciliation.admin.looking import LookedAtAdmin, linked, post_title
 from reconciliation.models import Job, Run, RunJob
 from reconciliation.services import jobs, runs
 
 
 @admin.register(Job)
 class JobAdmin(LookedAtAdmin):
-    list_display = ("due_at", "state", "reason", "post", "connection", "attempts", "last_error", "finished_at")
-    list_select_related = ("post", "connection__platform", "connection__affiliate")
+    list_display = ("due_at", "state", "reason", post_title, "connection", "attempts", "last_error", "finished_at")
+    list_select_related = ("post__text", "connection__platform", "connection__affiliate")
     list_filter = ("state", "reason", "connection__platform")
     search_fields = ("post__url", "post__affiliate__name", "last_error", "=request_id")
     ordering = ("-due_at", "-id")
@@ -47,7 +47,6 @@ class RunJobInline(ClosedInline):
     model = RunJob
     verbose_name_plural = "looks"
     fields = ("look", "post", "state", "last_error", "finished")
-    readonly_fields = fields
     select_related = ("job__post",)
 
     def look(self, run_job: RunJob) -> SafeString:

@@ -234,8 +234,8 @@ class StandingSerializer(PostInShortSerializer):
 
     campaign = CampaignInShortSerializer()
     affiliate = NamedSerializer()
-    title = serializers.CharField(source="text.title", default="")
-    description = serializers.CharField(source="text.description", default="")
+    title = serializers.CharField()
+    description = serializers.CharField()
     submitted_at = serializers.DateTimeField(source="created_at")
     posted_at = serializers.DateTimeField(allow_null=True, help_text="When the platform says it was published.")
     state = serializers.SerializerMethodField()

@@ -218,7 +218,11 @@ class PostState(models.Model):
     post = models.OneToOneField(Post, models.CASCADE, primary_key=True, related_name="state")
     current_claim = models.ForeignKey(AffiliateReport, models.PROTECT, related_name="+")
     current_verdict = models.ForeignKey(
-        ReconciliationLog, models.PROTECT, null=True, related_name="+", help_text="Of the current claim; may be provisional."
+        ReconciliationLog,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        help_text="Of the current claim; may be provisional.",
     )
     counted_verdict = models.ForeignKey(
         ReconciliationLog, models.PROTECT, null=True, related_name="+", help_text="Of the latest claim that has one."

@@ -1,7 +1,7 @@
 """What a list is narrowed to and sorted by, read from the page's address, and the chips and menus that change it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Self
 from uuid import UUID
 
@@ -54,6 +54,11 @@ class PostFilter:
     def narrows(self) -> bool:
         """Whether anything is left out."""
         return bool(self.verdict or self.platform or self.affiliate or self.q)
+
+    @property
+    def besides_search(self) -> dict[str, str]:
+        """What the search form has to carry along."""
+        return {name: value for name, value in asdict(self).items() if value and name != "q"}
 
     def narrow(self, states: PostStateQuerySet, *, besides: str = "") -> PostStateQuerySet:
         """The posts it leaves; `besides` names one filter that is not applied, to count what choosing there gives."""

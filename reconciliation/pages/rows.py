@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.urls import reverse
 
+from affiliates.models import Affiliate
 from campaigns.models import Campaign, Post
 from config.templatetags.look import UNKNOWN, day, money
 from platforms.metrics import Metric
@@ -50,7 +51,7 @@ def verdict_row(state: PostState, *, beside: str = "affiliate", with_campaign: b
         post_url=reverse("dashboard:post", args=[post.pk]),
         post_note=" · ".join([*notes, post.campaign.campaign_name] if with_campaign else notes),
         affiliate=post.campaign.campaign_name if beside == "campaign" else post.affiliate.name,
-        affiliate_note="" if beside == "campaign" else trust_note(post),
+        affiliate_note="" if beside == "campaign" else trust_note(post.affiliate),
         unit="" if metric == Metric.VIEWS else metric.value,
         claimed=claimed,
         verified=None if difference is None else claimed - difference,
@@ -85,9 +86,14 @@ def title_of(post: Post) -> str:
     return (text.title if text else "") or post.url.removeprefix("https://").removeprefix("www.")
 
 
-def trust_note(post: Post) -> str:
+def link_to(post: Post) -> str:
+    """The post's own address, where a browser may be sent there."""
+    return post.url if post.url.startswith(("https://", "http://")) else ""
+
+
+def trust_note(affiliate: Affiliate) -> str:
     """The affiliate's trust score, once a verdict counts for it."""
-    trust = getattr(post.affiliate, "trust", None)
+    trust = getattr(affiliate, "trust", None)
     return f"trust {trust.trust_score:.2f}" if trust and trust.total_submissions else ""
 
 

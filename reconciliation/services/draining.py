@@ -1,4 +1,7 @@
-"""Draining a lane: lease a batch, ask the platform once, settle, until nothing is due. No transaction spans the call."""
+"""Draining a lane: lease a batch, ask the platform once, settle, until nothing is due.
+
+No transaction spans the call.
+"""
 
 import time
 from uuid import UUID

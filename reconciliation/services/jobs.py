@@ -179,7 +179,7 @@ def give_back(*, batch: Batch, error: str, retry_after_s: int | None = None, cou
             state=Job.State.DEAD, lease=None, leased_until=None, finished_at=now, last_error=error[:300]
         )
     attempts = max((job.attempts for job in batch.jobs), default=0)
-    backoff_s = random.uniform(0, min(BACKOFF_MAX_S, BACKOFF_BASE_S * 2**attempts))  # noqa: S311 (jitter, no secret)
+    backoff_s = random.uniform(0, min(BACKOFF_MAX_S, BACKOFF_BASE_S * 2**attempts))
     mine.update(
         state=Job.State.DUE,
         lease=None,

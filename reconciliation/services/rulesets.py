@@ -11,7 +11,6 @@ from reconciliation.errors import RulesRefusedError
 from reconciliation.models import RuleSet
 from reconciliation.rules import DEFAULT_CELLS, RuleMatrix, RuleMatrixError, parse_matrix, with_campaign_cells
 
-
 _parsed: dict[UUID, RuleMatrix] = {}
 
 

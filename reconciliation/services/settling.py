@@ -81,7 +81,10 @@ class _Context:
 
 @transaction.atomic
 def settle(*, batch: Batch, answer: Answer) -> int:
-    """Settle a leased batch; returns how many looks were settled. Settling twice, or under a lapsed lease, adds nothing."""
+    """Settle a leased batch; returns how many looks were settled.
+
+    Settling twice, or under a lapsed lease, adds nothing.
+    """
     looks = _locked_looks(batch, answer)
     if not looks:
         return 0

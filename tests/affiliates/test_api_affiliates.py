@@ -2,6 +2,7 @@
 
 import json
 import logging
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
@@ -183,14 +184,13 @@ def test_no_log_line_holds_the_email_the_password_or_the_key(caplog):
 def test_alice_changes_her_own_details(client_of):
     alice = AffiliateFactory(name="Alice")
     client = client_of(alice.user)
-    for method in (client.put, client.patch):
-        assert method(ME, {"discord_user_id": "123456789012345678"}).json()["name"] == "Alice"
-        assert method(ME, {"name": "Alice B"}).json()["discord_user_id"] == "123456789012345678"
+    assert client.put(ME, {"discord_user_id": "123456789012345678"}).json()["name"] == "Alice"
+    assert client.patch(ME, {"name": "Alice B"}).json()["discord_user_id"] == "123456789012345678"
     assert client.patch(ME, {"discord_user_id": None}).json()["discord_user_id"] is None
     assert client.patch(ME, {}).json()["name"] == "Alice B"
-    changes = AuditEvent.objects.filter(action="affiliate.updated", actor=alice.user).order_by("created_at", "id")
-    assert [event.changes["fields"] for event in changes][-1] == ["discord_user_id"]
-    assert "Alice" not in json.dumps([event.changes for event in changes])
+    events = AuditEvent.objects.filter(action="affiliate.updated", actor=alice.user)
+    recorded = sorted(json.dumps(event.changes) for event in events)  # which fields, never what people typed
+    assert recorded == ['{"fields": ["discord_user_id"]}'] * 2 + ['{"fields": ["name"]}']
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,9 @@ def test_who_is_no_active_affiliate_has_no_details(client_of):
 
 
 def test_staff_see_everybody_and_nobody_else_does(staff, client_of):
-    alice, bob = AffiliateFactory(name="Alice"), AffiliateFactory(name="Bob", is_active=False)
+    alice = AffiliateFactory(name="Alice")
+    with clock.at(TODAY + timedelta(seconds=1)):
+        bob = AffiliateFactory(name="Bob", is_active=False)
     answer = staff.get(SIGN_UP).json()
     assert [row["id"] for row in answer["results"]] == [str(bob.pk), str(alice.pk)]
     assert answer["results"][0]["email"] == bob.user.email
@@ -237,12 +239,12 @@ def test_staff_see_everybody_and_nobody_else_does(staff, client_of):
 
 @pytest.mark.parametrize(
     ("query", "names"),
-    [("name=ali", ["Alice"]), ("is_active=false", ["Bob"]), ("is_active=true&name=b", []), ("", ["Bob", "Alice"])],
+    [("name=ali", {"Alice"}), ("is_active=false", {"Bob"}), ("is_active=true&name=b", set()), ("", {"Bob", "Alice"})],
 )
 def test_the_list_can_be_narrowed(staff, query, names):
     AffiliateFactory(name="Alice")
     AffiliateFactory(name="Bob", is_active=False)
-    assert [row["name"] for row in staff.get(f"{SIGN_UP}?{query}").json()["results"]] == names
+    assert {row["name"] for row in staff.get(f"{SIGN_UP}?{query}").json()["results"]} == names
 
 
 @pytest.mark.parametrize("query", ["is_active=maybe", "is_active=1", "email=a", "name=%00", "offset=1", "limit=1"])
@@ -251,7 +253,7 @@ def test_a_filter_that_is_not_known_or_no_value_is_refused(staff, query):
     assert document["errors"][0]["field"] == query.split("=")[0]
 
 
-def test_the_list_takes_three_queries_however_long(staff, django_assert_num_queries):
+def test_the_list_takes_two_queries_however_long(staff, django_assert_num_queries):
     AffiliateFactory.create_batch(5)
     staff.get(SIGN_UP)
     with django_assert_num_queries(2):  # the key with its user, the page

@@ -15,21 +15,21 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
-from django.conf import settings  # noqa: E402
-from django.test.utils import setup_databases, setup_test_environment, teardown_databases  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
+from django.conf import settings
+from django.test.utils import setup_databases, setup_test_environment, teardown_databases
+from rich.console import Console
+from rich.table import Table
 
-from affiliates.models import Affiliate  # noqa: E402
-from affiliates.services import audit  # noqa: E402
-from campaigns.models import Campaign  # noqa: E402
-from config import clock  # noqa: E402
-from platforms.models import Platform  # noqa: E402
-from platforms.sandbox.server import SandboxServer  # noqa: E402
-from platforms.sandbox.world import Series  # noqa: E402
-from reconciliation.comparison import Figures  # noqa: E402
-from reconciliation.services import draining, submission  # noqa: E402
-from tests.factories import AffiliateFactory, CampaignFactory  # noqa: E402
+from affiliates.models import Affiliate
+from affiliates.services import audit
+from campaigns.models import Campaign
+from config import clock
+from platforms.models import Platform
+from platforms.sandbox.server import SandboxServer
+from platforms.sandbox.world import Series
+from reconciliation.comparison import Figures
+from reconciliation.services import draining, submission
+from tests.factories import AffiliateFactory, CampaignFactory
 
 ROUNDS = 5
 POSTS = 500

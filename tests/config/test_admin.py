@@ -109,7 +109,7 @@ def test_records_are_closed_even_to_superusers(staff, model):
     page = staff.get(reverse(f"{name}_change", args=[row.pk]))
     assert b'name="_save"' not in page.content
     assert b"deletelink" not in page.content
-    assert b"addlink" not in staff.get(reverse(f"{name}_changelist")).content
+    assert not staff.get(reverse(f"{name}_changelist")).context["has_add_permission"]
     for url in (
         reverse(f"{name}_change", args=[row.pk]),
         reverse(f"{name}_delete", args=[row.pk]),
@@ -133,7 +133,7 @@ def test_every_table_of_the_apps_has_a_page_or_stands_on_one():
 
 
 def apps_models(label: str) -> list[Any]:
-    from django.apps import apps  # noqa: PLC0415
+    from django.apps import apps
 
     return list(apps.get_app_config(label).get_models())
 

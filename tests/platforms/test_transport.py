@@ -34,7 +34,7 @@ class Platform(BaseHTTPRequestHandler):
         with suppress(OSError):  # the client is right to hang up
             getattr(self, name)(int(status or 200))
 
-    do_POST = do_GET  # noqa: N815
+    do_POST = do_GET
 
     def log_message(self, *_):
         pass
