@@ -1,7 +1,7 @@
 """Staff's pages for who comes in, and the record of what staff change through forms anywhere."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -67,8 +67,7 @@ def record(request: HttpRequest, verb: str, row: Model, fields: Sequence[str] = 
 
 def actor(request: HttpRequest) -> User:
     """The person behind a request to the admin, who has logged in."""
-    assert isinstance(request.user, User)
-    return request.user
+    return cast(User, request.user)
 
 
 class _EmailForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -85,7 +84,7 @@ class NewUserForm(_EmailForm, auth_forms.AdminUserCreationForm):  # type: ignore
 class UserForm(_EmailForm, auth_forms.UserChangeForm):  # type: ignore[type-arg]
     class Meta:
         model = User
-        fields = "__all__"
+        fields = ("email", "name", "password", "is_active", "is_staff", "is_superuser", "groups", "user_permissions")
 
 
 @admin.register(User)
@@ -151,7 +150,7 @@ class ApiKeyAdmin(RowAdmin):
     actions = ("revoke",)
     row_actions = ("revoke",)
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         new = ("user", "name", "scopes", "livemode")
         return (*new, "last_used_at", "expires_at", "revoked_at", "id", "created_at") if obj else new
 
@@ -276,7 +275,7 @@ class AffiliateAdmin(AuditedAdmin):
         ("Campaigns", "campaigns_enrolment", "affiliate__id__exact"),
     )
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj:
             return ("name", "discord_user_id", "is_active", "user", "id", "created_at")
         return ("name", "email", "discord_user_id")

@@ -11,21 +11,20 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Case, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.text import Truncator
 
 from affiliates.admin import actor
 from alerts import services
 from alerts.models import Alert
 from config.admin import ClosedAdmin, badge
-from config.templatetags.look import age
+from config.templatetags.look import UNKNOWN, age, money
 from reconciliation.models import AffiliateReport, PostState, ReconciliationLog, TrustScore
 from reconciliation.pages.rows import title_of
 from reconciliation.rules import CLAIMABLE
 
 LATEST_VERDICTS = 10
 MOST_AT_ONCE = 200
-SHOWN_CHARS = 110
 
 
 class NoteForm(forms.Form):
@@ -40,9 +39,9 @@ class NoteForm(forms.Form):
 
 @admin.register(Alert)
 class AlertAdmin(ClosedAdmin):
-    list_display = ("level", "state", "what", "affiliate", "campaign", "opened")
+    list_display = ("level", "state", "what", "affiliate", "campaign", "at_risk", "opened")
     list_display_links = ("what",)
-    list_select_related = ("affiliate", "campaign")
+    list_select_related = ("affiliate", "campaign", "verdict")
     list_filter = ("status", "severity", "kind", "campaign__livemode", "created_at")
     search_fields = ("affiliate__name", "campaign__campaign_name", "post__url", "summary")
     actions = ("acknowledge", "resolve")
@@ -53,8 +52,6 @@ class AlertAdmin(ClosedAdmin):
         "state",
         "affiliate",
         "campaign",
-        "post",
-        "verdict",
         "created_at",
         "acknowledged_by",
         "acknowledged_at",
@@ -78,9 +75,13 @@ class AlertAdmin(ClosedAdmin):
     def state(self, alert: Alert) -> SafeString:
         return badge(alert.status)
 
-    @admin.display(description="alert", ordering="kind")
-    def what(self, alert: Alert) -> str:
-        return Truncator(f"{alert.get_kind_display()}: {alert.summary}").chars(SHOWN_CHARS)
+    @admin.display(description="kind", ordering="kind")
+    def what(self, alert: Alert) -> SafeString:
+        return format_html('<span class="nowrap">{}</span>', alert.get_kind_display())
+
+    @admin.display(description="money at risk", ordering="verdict__money_at_risk")
+    def at_risk(self, alert: Alert) -> str:
+        return money(alert.verdict.money_at_risk, alert.verdict.currency) if alert.verdict else UNKNOWN
 
     @admin.display(description="opened", ordering="created_at")
     def opened(self, alert: Alert) -> str:
@@ -125,11 +126,17 @@ class AlertAdmin(ClosedAdmin):
         return TemplateResponse(request, "admin/alerts/alert/resolve.html", context)
 
     def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
     ) -> HttpResponse:
         if obj:
             context |= evidence(obj) | {"subtitle": f"{obj.affiliate} in {obj.campaign}"}
-        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,21 +3,22 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from django_filters import rest_framework as filters
+from django_filters import ChoiceFilter, UUIDFilter
+from django_filters.rest_framework import FilterSet
 
 from alerts.models import Alert
 
 
-class AlertFilter(filters.FilterSet):
+class AlertFilter(FilterSet):
     """Active alerts (not resolved), unless `status` names one status or `all`."""
 
-    status = filters.ChoiceFilter(
+    status = ChoiceFilter(
         choices=[("all", "all"), *Alert.Status.choices], method="of_status", help_text="Active ones unless given."
     )
-    severity = filters.ChoiceFilter(choices=Alert.Severity.choices)
-    kind = filters.ChoiceFilter(choices=Alert.Kind.choices)
-    campaign = filters.UUIDFilter()
-    affiliate = filters.UUIDFilter()
+    severity = ChoiceFilter(choices=Alert.Severity.choices)
+    kind = ChoiceFilter(choices=Alert.Kind.choices)
+    campaign = UUIDFilter()
+    affiliate = UUIDFilter()
 
     class Meta:
         model = Alert

@@ -18,12 +18,11 @@ from reconciliation.pages.history import Event
 from reconciliation.pages.rows import title_of
 
 COLUMNS = [
-    {"label": "Severity"},
+    {"label": "Alert"},
     {"label": "Post"},
     {"label": "Affiliate"},
     {"label": "At risk", "kind": "num"},
-    {"label": "Since"},
-    {"label": "State"},
+    {"label": "Since", "kind": "num"},
     {"label": "Why"},
 ]
 STATUS_WORDS = {"": "Active", "resolved": "Resolved", "all": "All"}
@@ -42,10 +41,10 @@ class AlertFilter:
     @classmethod
     def read(cls, query: QueryDict) -> Self:
         """From a page's query string; what nobody knows there is passed over."""
-        known = {"status": STATUS_WORDS, "severity": Alert.Severity.values}
+        words = {"status": list(STATUS_WORDS), "severity": list(SEVERITIES)}
         given = {field.name: query.get(field.name, "") for field in fields(cls)}
-        kept = {name: value for name, value in given.items() if value in known[name] or name not in known}
-        return cls(**{name: value for name, value in kept.items() if name in known or as_uuid(value)})
+        known = {name: value in words[name] if name in words else as_uuid(value) for name, value in given.items()}
+        return cls(**{name: value for name, value in given.items() if known[name]})
 
     def narrow(self, alerts: AlertQuerySet, *, besides: str = "") -> AlertQuerySet:
         """The alerts it leaves; `besides` names one filter that is not applied, to count what choosing there gives."""
@@ -73,17 +72,15 @@ class AlertFilter:
 
     def severity_options(self, alerts: AlertQuerySet) -> list[Option]:
         """The menu of severities."""
-        return with_all("Any severity", self.narrow(alerts, besides="severity").severity_counts())
+        return with_all("Any severity", alerts.severity_counts(self.narrow(alerts, besides="severity")))
 
     def campaign_options(self, alerts: AlertQuerySet) -> list[Option]:
         """The menu of campaigns."""
-        found = self.narrow(alerts, besides="campaign").counts_of("campaign", "campaign__campaign_name")
-        return with_all("All campaigns", found)
+        return with_all("All campaigns", alerts.campaign_counts(self.narrow(alerts, besides="campaign")))
 
     def affiliate_options(self, alerts: AlertQuerySet) -> list[Option]:
         """The menu of affiliates."""
-        found = self.narrow(alerts, besides="affiliate").counts_of("affiliate", "affiliate__name")
-        return with_all("All affiliates", found)
+        return with_all("All affiliates", alerts.affiliate_counts(self.narrow(alerts, besides="affiliate")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +94,6 @@ class AlertRow:
     severity: str
     status: str
     affiliate: str
-    campaign: str
     at_risk: str
     since: datetime
     summary: str
@@ -110,11 +106,10 @@ def alert_row(alert: Alert) -> AlertRow:
         url=reverse("alerts:alert", args=[alert.pk]),
         title=title_of(alert.post),
         kind=kind,
-        note=f"{kind} · {alert.post.platform.name}",
+        note=f"{kind} · {alert.post.platform.name} · {alert.campaign}",
         severity=alert.severity,
         status=alert.status,
         affiliate=alert.affiliate.name,
-        campaign=alert.campaign.campaign_name,
         at_risk=money(verdict.money_at_risk, verdict.currency) if verdict else UNKNOWN,
         since=alert.created_at,
         summary=alert.summary,
@@ -142,7 +137,7 @@ def group_item(group: Mapping[str, Any], wanted: AlertFilter) -> dict[str, str]:
     """What needs a decision, as badge_list.html writes it: one line for an affiliate, a platform and a kind."""
     name, platform, number = group["affiliate__name"], group["post__platform__name"], group["n"]
     if group["kind"] == Alert.Kind.OVER_CLAIM:
-        title = f"{name} is over the limit on {platform}"
+        title = f"{name} over-claims on {platform}"
     else:
         title = f"{name} claimed what somebody else claims"
     at_risk = "" if group["at_risk"] is None else f"{money(group['at_risk'], group['currency'])} at risk"

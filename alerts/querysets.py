@@ -1,11 +1,12 @@
 """Sets of alerts that have a name."""
 
 from typing import TYPE_CHECKING, Any, Self
+from uuid import UUID
 
 from django.apps import apps
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import models
-from django.db.models import Case, Count, F, Min, Sum, Value, When
+from django.db.models import Case, Count, F, Min, Q, Sum, Value, When
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -50,7 +51,7 @@ class AlertQuerySet(models.QuerySet[Any]):
     def grouped(self) -> "models.QuerySet[Any]":
         """A row for each affiliate, platform and kind (money of one currency), the worst and then the oldest first."""
         by = ("kind", "affiliate", "affiliate__name", "post__platform__name")
-        return (
+        rows: models.QuerySet[Any] = (
             self.order_by()
             .values(*by, currency=F("verdict__currency"))
             .annotate(
@@ -62,16 +63,26 @@ class AlertQuerySet(models.QuerySet[Any]):
             )
             .order_by("rank", "since", "affiliate__name")
         )
+        return rows
 
-    def severity_counts(self) -> list[tuple[str, str, int]]:
-        """The severities there are, the worst first: value, word, how many."""
-        counts = dict(self.order_by().values_list("severity").annotate(n=Count("pk")))
+    def severity_counts(self, among: Self) -> list[tuple[str, str, int]]:
+        """The severities of these alerts, the worst first: value, word, how many of `among`."""
+        counts = dict(self.order_by().values_list("severity").annotate(n=_count_of(among)))
         return [(severity, severity.capitalize(), counts[severity]) for severity in SEVERITIES if severity in counts]
 
-    def counts_of(self, relation: str, name: str) -> list[tuple[str, str, int]]:
-        """What these alerts are about, by name: id, name, how many."""
-        rows = self.order_by(name).values_list(f"{relation}_id", name).annotate(n=Count("pk"))
-        return [(str(pk), label, n) for pk, label, n in rows]
+    def campaign_counts(self, among: Self) -> list[tuple[str, str, int]]:
+        """The campaigns of these alerts, by name: id, name, how many of `among`."""
+        rows = self.order_by("campaign__campaign_name").values_list("campaign_id", "campaign__campaign_name")
+        return [(str(pk), name, n) for pk, name, n in rows.annotate(n=_count_of(among))]
+
+    def affiliate_counts(self, among: Self) -> list[tuple[str, str, int]]:
+        """The affiliates of these alerts, by name: id, name, how many of `among`."""
+        rows = self.order_by("affiliate__name").values_list("affiliate_id", "affiliate__name")
+        return [(str(pk), name, n) for pk, name, n in rows.annotate(n=_count_of(among))]
+
+    def count_by_campaign(self) -> dict[UUID, int]:
+        """How many each campaign has, of those that have any."""
+        return dict(self.order_by().values_list("campaign_id").annotate(n=Count("pk")))
 
     def for_list(self) -> Self:
         """Everything a list of alerts shows, in one query."""
@@ -88,3 +99,7 @@ class AlertQuerySet(models.QuerySet[Any]):
             "verdict__platform_report",
             "post__state__current_verdict",
         )
+
+
+def _count_of(among: AlertQuerySet) -> Count:
+    return Count("pk", filter=Q(pk__in=among.order_by().values("pk")))

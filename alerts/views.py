@@ -21,7 +21,7 @@ from reconciliation.pages.filters import as_uuid
 from reconciliation.pages.rows import trust_note
 
 ALERTS_A_PAGE = 50
-PANEL_LENGTH = 5
+PANEL_LENGTH = 4
 
 
 @login_required
@@ -102,9 +102,8 @@ def panel(request: AuthenticatedRequest) -> HttpResponse:
 @require_safe
 def counts(request: AuthenticatedRequest) -> HttpResponse:
     """How many alerts are active: for the menu, and for the campaigns that the address names."""
-    found = Alert.objects.visible_to(request.user).active().counts_of("campaign", "campaign__campaign_name")
-    by_campaign = {pk: n for pk, _, n in found}
-    asked = [str(pk) for pk in map(as_uuid, request.GET.getlist("campaign")) if pk]
+    by_campaign = Alert.objects.visible_to(request.user).active().count_by_campaign()
+    asked = [pk for pk in map(as_uuid, request.GET.getlist("campaign")) if pk]
     context = {"total": sum(by_campaign.values()), "by_campaign": [(pk, by_campaign.get(pk, 0)) for pk in asked]}
     return render(request, "alerts/_counts.html", context)
 

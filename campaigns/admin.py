@@ -111,10 +111,20 @@ class CampaignPlatformInline(RowInline):
         return super().get_queryset(request).select_related("platform", "campaign")
 
 
+class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
+    def clean(self) -> dict[str, Any]:
+        """The database would refuse it as well, but in its own words."""
+        cleaned = super().clean() or {}
+        if "starts_on" in cleaned and "ends_on" in cleaned and cleaned["ends_on"] < cleaned["starts_on"]:
+            self.add_error("ends_on", "The end can't be before the start.")
+        return cleaned
+
+
 @admin.register(Campaign)
 class CampaignAdmin(RowAdmin):
     """Made and changed by the same services as in the dashboard, which record it. A campaign's names never change."""
 
+    form = CampaignForm
     list_display = ("campaign_name", "standing", "advertiser", "brand", "market", "starts_on", "ends_on", "is_open")
     list_select_related = ("advertiser", "brand", "market")
     list_filter = ("status", "campaign_platforms__platform", "livemode", "is_open")
@@ -132,7 +142,7 @@ class CampaignAdmin(RowAdmin):
         ("Affiliates", "campaigns_enrolment", "campaign__id__exact"),
     )
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return (*self.fixed, *_SETTINGS)
         return ("standing", *self.fixed, "name", *_SETTINGS, *self.readonly_fields[2:])
@@ -153,9 +163,9 @@ class CampaignAdmin(RowAdmin):
             obj.pk, obj.name = made.pk, made.name
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        formset.save(commit=False)  # the forms themselves write nothing: the service takes the whole list
         if not formset.has_changed():
             return
-        formset.save(commit=False)  # nothing is written by the forms themselves: the service takes the whole list
         rows = [row.cleaned_data for row in formset.forms if row.cleaned_data and not row.cleaned_data["closed"]]
         terms = [services.PlatformTerms(row["platform"], Rates(*(row[rate] for rate in _RATES))) for row in rows]
         services.set_platforms(campaign=form.instance, by=actor(request), platforms=terms)

@@ -37,18 +37,18 @@ class CampaignForm(forms.Form):
     starts_on = forms.DateField(label="First day", widget=DayInput())
     ends_on = forms.DateField(label="Last day", widget=DayInput())
     claim_window_days = forms.IntegerField(
-        label="Claims until, days after",
+        label="Claim window, days",
         min_value=0,
         max_value=366,
-        help_text="How long after the last day affiliates may still claim.",
+        help_text="Claims are taken so long after the last day.",
     )
     currency = forms.ChoiceField()
     budget = forms.DecimalField(max_digits=14, decimal_places=2, min_value=0, required=False)
     conversion_lag_h = forms.IntegerField(
-        label="Sales are reported within, hours",
+        label="Sales may lag, hours",
         min_value=0,
         max_value=24 * 60,
-        help_text="Claimed conversions are judged for good once this time is over.",
+        help_text="Claimed sales are judged for good after that.",
     )
     is_open = forms.BooleanField(
         label="Open to all affiliates",
@@ -79,7 +79,7 @@ class NewCampaignForm(CampaignForm):
 
     advertiser = forms.ModelChoiceField(Advertiser.objects.none(), empty_label=None)
     campaign_name = forms.CharField(label="Name", max_length=120)
-    brand = forms.ModelChoiceField(Brand.objects.none(), required=False, empty_label="A new one")
+    brand = forms.ModelChoiceField(Brand.objects.none(), required=False, empty_label="A new brand")
     new_brand_name = forms.CharField(label="Name of the new brand", max_length=120, required=False)
     new_brand_code = forms.CharField(
         label="Its code",
@@ -94,11 +94,11 @@ class NewCampaignForm(CampaignForm):
         advertisers = Advertiser.objects.managed_by(user)
         mine = list(advertisers)
         today = mine[0].today
-        days = {"starts_on": today, "ends_on": today + RUNS_FOR, "advertiser": mine[0]}
-        super().__init__(data, campaign=Campaign(), initial=days)
+        brands = Brand.objects.filter(advertiser__in=advertisers).select_related("advertiser")
+        first = {"advertiser": mine[0], "brand": brands.filter(advertiser=mine[0]).first()}
+        super().__init__(data, campaign=Campaign(), initial=first | {"starts_on": today, "ends_on": today + RUNS_FOR})
         self.fields["advertiser"].queryset = advertisers  # type: ignore[attr-defined]
         self.fields["advertiser"].disabled = len(mine) == 1
-        brands = Brand.objects.filter(advertiser__in=advertisers).select_related("advertiser")
         choice = self.fields["brand"]
         choice.queryset = brands  # type: ignore[attr-defined]
         if len(mine) > 1:
@@ -119,7 +119,7 @@ class NewCampaignForm(CampaignForm):
     def system_name(self) -> str:
         """What the campaign would be called, with words where something is still missing."""
         self.is_valid()
-        given = self.cleaned_data if self.is_bound else {}
+        given = self.cleaned_data if self.is_bound else self.initial
         brand, advertiser = given.get("brand"), given.get("advertiser") or self.initial["advertiser"]
         parts = {
             "brand": brand.code if brand else given.get("new_brand_code") or "BRAND",
@@ -145,11 +145,15 @@ class PlatformForm(forms.Form):
     )
 
     def __init__(self, data: Any, *, platform: Platform, assigned: CampaignPlatform | None) -> None:
-        initial = {"runs": assigned.closed_at is None, **model_to_dict(assigned)} if assigned else {}
-        super().__init__(data, prefix=platform.slug, initial=initial)
+        super().__init__(data, prefix=platform.slug, initial=self._initial(assigned) if assigned else {})
         self.platform = platform
         self.is_closed = bool(assigned and assigned.closed_at)
         self.fields["runs"].label = platform.name
+
+    def _initial(self, assigned: CampaignPlatform) -> dict[str, Any]:
+        rates = {name: getattr(assigned, name) for name in self.base_fields if name != "runs"}
+        written = {name: rate if rate is None else f"{rate.normalize():f}" for name, rate in rates.items()}
+        return {"runs": assigned.closed_at is None, **written}
 
     @property
     def rate_fields(self) -> Iterator[forms.BoundField]:

@@ -27,6 +27,10 @@ class AdvertiserQuerySet(models.QuerySet[Any]):
         return self.filter(_in_mode_of(user), mine, is_active=True)
 
 
+STATUS_ORDER = ("active", "draft", "paused", "completed")
+"""In which people look at campaigns."""
+
+
 class CampaignQuerySet(models.QuerySet[Any]):
     """Campaigns."""
 
@@ -45,12 +49,12 @@ class CampaignQuerySet(models.QuerySet[Any]):
         return self.filter(_in_mode_of(user), mine)
 
     def for_api(self) -> Self:
-        """Everything the API says of a campaign, in one query and one for the platforms."""
+        """Everything the API says of a campaign, in one query and two for the platforms."""
         return self.select_related("brand", "market").prefetch_related("campaign_platforms__platform")
 
     def for_list(self) -> Self:
         """Everything the dashboard shows of a campaign itself, what runs first and then the newest."""
-        order = Case(*(When(status=s, then=Value(i)) for i, s in enumerate(("active", "draft", "paused"))), default=3)
+        order = Case(*(When(status=status, then=Value(rank)) for rank, status in enumerate(STATUS_ORDER)))
         return self.for_api().select_related("advertiser").order_by(order, "-created_at", "-id")
 
     def status_counts(self) -> dict[str, int]:

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
 
 import django_q.admin
 from django.contrib import admin, messages
-from django.contrib.admin.utils import flatten_fieldsets, get_fields_from_path, label_for_field, unquote
+from django.contrib.admin.utils import flatten_fieldsets, get_fields_from_path, unquote
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied
 from django.db import models
 from django.db.models import Model, QuerySet
@@ -24,6 +25,8 @@ from config.errors import DomainError
 from config.templatetags.look import UNKNOWN, day, figure, moment
 
 if TYPE_CHECKING:
+    from django.db.models.options import Options
+
     _ModelAdmin = admin.ModelAdmin[Any]
     _TabularInline = admin.TabularInline[Any, Any]
     _FormSet = BaseInlineFormSet[Any, Any, Any]
@@ -55,8 +58,12 @@ def json_text(value: object) -> str:
     return format_html('<pre class="json">{}</pre>', json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def _moment(value: datetime) -> str:
+    return moment(value).replace(" ", "\N{NO-BREAK SPACE}")
+
+
 _WRITERS: "tuple[tuple[type[models.Field[Any, Any]], Callable[[Any], str]], ...]" = (
-    (models.DateTimeField, moment),
+    (models.DateTimeField, _moment),
     (models.DateField, day),
     (models.IntegerField, figure),
     (models.JSONField, json_text),
@@ -64,20 +71,21 @@ _WRITERS: "tuple[tuple[type[models.Field[Any, Any]], Callable[[Any], str]], ...]
 
 
 @cache
-def written(model: type[Model], path: str) -> Any:
+def written(table: "Options[Any]", path: str) -> Any:
     """The column of a table, or of one it points at ("post__posted_at"), written as on every page of the product.
 
-    Figures, moments and JSON become a display function; any other name is given back for Django to write.
+    Figures, moments, JSON and what another table says become a display function; any other name is given back for
+    Django to write.
     """
     try:
-        field = get_fields_from_path(model, path)[-1]
+        field = get_fields_from_path(table.model, path)[-1]
     except FieldDoesNotExist:
         return path
-    write = next((write for kind, write in _WRITERS if isinstance(field, kind) and not field.choices), None)
-    if write is None:
+    write = next((write for kind, write in _WRITERS if isinstance(field, kind) and not field.choices), str)
+    if write is str and "__" not in path:
         return path
 
-    @admin.display(description=label_for_field(path, model), ordering=path)
+    @admin.display(description=field.verbose_name, ordering=path)
     def column(row: Model) -> str:
         value: Any = row
         for name in path.split("__"):
@@ -86,6 +94,10 @@ def written(model: type[Model], path: str) -> Any:
 
     column.__name__ = path
     return column
+
+
+_NEVER_NEGATIVE: dict[Any, dict[str, Any]] = {models.DecimalField: {"min_value": 0}}
+"""Amounts that people type."""
 
 
 class Closed:
@@ -112,7 +124,8 @@ class RowAdmin(_ModelAdmin):
     list_per_page = 50
     show_full_result_count = False
     empty_value_display = UNKNOWN
-    readonly_fields: Sequence[Any] = ("id", "created_at")
+    readonly_fields: ClassVar[tuple[str, ...]] = ("id", "created_at")
+    formfield_overrides = _NEVER_NEGATIVE
     change_form_template = "admin/row.html"
     fixed: Sequence[str] = ()
     row_actions: Sequence[str] = ()
@@ -120,11 +133,11 @@ class RowAdmin(_ModelAdmin):
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         names = super().get_list_display(request)
-        return [written(self.model, name) if isinstance(name, str) else name for name in names]
+        return [written(self.opts, name) if isinstance(name, str) else name for name in names]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         names = [*super().get_readonly_fields(request, obj), *(self.fixed if obj else ())]
-        return [*names, *(written(self.model, name) for name in names if isinstance(name, str))]
+        return [*names, *(written(self.opts, name) for name in names if isinstance(name, str))]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         fieldsets = super().get_fieldsets(request, obj)
@@ -134,7 +147,7 @@ class RowAdmin(_ModelAdmin):
         def write(field: Any) -> Any:
             if isinstance(field, tuple | list):
                 return [write(name) for name in field]
-            return written(self.model, field) if isinstance(field, str) and field in names else field
+            return written(self.opts, field) if isinstance(field, str) and field in names else field
 
         return [(title, {**options, "fields": write(options["fields"])}) for title, options in fieldsets]
 
@@ -161,10 +174,12 @@ class RowAdmin(_ModelAdmin):
         if refusal is None:
             return form
 
+        field, message = refusal.field, refusal.message
+
         class RefusedForm(form):  # type: ignore[misc, valid-type]
             def clean(self) -> Any:
                 cleaned = super().clean()
-                self.add_error(refusal.field if refusal.field in self.fields else None, refusal.message)
+                self.add_error(field if field in self.fields else None, message)
                 return cleaned
 
         return RefusedForm
@@ -181,7 +196,7 @@ class RowAdmin(_ModelAdmin):
         action = self.get_actions(request).get(request.POST["action"])
         if action is None or not self.has_view_permission(request, row):
             raise PermissionDenied
-        answer = action[0](self, request, self.get_queryset(request).filter(pk=row.pk))
+        answer: Any = action[0](self, request, self.get_queryset(request).filter(pk=row.pk))
         return answer or HttpResponseRedirect(request.get_full_path())
 
     def act_on_each(self, request: HttpRequest, rows: Iterable[Any], act: Callable[[Any], object], done: str) -> None:
@@ -198,23 +213,29 @@ class RowAdmin(_ModelAdmin):
             self.message_user(request, f"{count} {noun} {done}.", messages.SUCCESS)
 
     def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
     ) -> HttpResponse:
         if obj:
-            allowed = self.get_actions(request)
+            allowed: dict[str, Any] = self.get_actions(request)
             context["row_actions"] = [
                 allowed[name][1:] for name in self.row_actions if name in allowed and self.offers(name, obj)
             ]
             context["related_lists"] = [
                 (text, list_url(table, **{lookup: obj.pk})) for text, table, lookup in (*self.related_lists, HISTORY)
             ]
-        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
 
 class ClosedAdmin(Closed, RowAdmin):
     """A table that only the product writes: its rows can be looked at, with every column, and acted on."""
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.fields or [field.name for field in self.opts.fields]
 
 
@@ -231,6 +252,7 @@ class RowInline(_TabularInline):
     """Rows that are edited on the page of the row they belong to."""
 
     extra = 0
+    formfield_overrides = _NEVER_NEGATIVE
 
 
 class ClosedInline(Closed, _TabularInline):
@@ -240,10 +262,11 @@ class ClosedInline(Closed, _TabularInline):
     formset = LatestRows
     extra = 0
     empty_value_display = UNKNOWN
+    fields: ClassVar[tuple[str, ...]]
     select_related: Sequence[str] = ()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        return [written(self.model, name) for name in self.fields]
+        return [written(self.opts, name) for name in self.fields]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return self.get_readonly_fields(request, obj)
@@ -276,14 +299,14 @@ admin.site.unregister([Success, Failure, OrmQ, Schedule])
 
 @admin.register(Failure)
 class FailureAdmin(Closed, django_q.admin.FailAdmin):
-    actions = None
+    actions = []
 
 
 @admin.register(OrmQ)
 class QueueAdmin(Closed, django_q.admin.QueueAdmin):
-    actions = None
+    actions = []
 
 
 @admin.register(Schedule)
 class ScheduleAdmin(Closed, django_q.admin.ScheduleAdmin):
-    actions = None
+    actions = []

@@ -257,9 +257,10 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = env.str("STATIC_ROOT", default="") or None
+"""Where `collectstatic` has put the files; unset, they are served from where they lie."""
 STATICFILES_DIRS = [BASE_DIR / "static"]
-WHITENOISE_USE_FINDERS = not STATIC_ROOT.exists()
+WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 
 LOGGING = logs.logging_settings(level=env.str("LOG_LEVEL", default="INFO"))
 LOGGING_CONFIG = "config.logs.configure"

@@ -5,10 +5,17 @@ from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views import defaults
 from django.views.decorators.http import require_safe
+from drf_spectacular.renderers import (
+    OpenApiJsonRenderer,
+    OpenApiJsonRenderer2,
+    OpenApiYamlRenderer,
+    OpenApiYamlRenderer2,
+)
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from config.api.parsers import BodyTooLarge
 from config.api.problems import as_json
+from config.api.schema import MadeOnce
 
 
 @require_safe
@@ -23,7 +30,10 @@ def health(request: HttpRequest) -> HttpResponse:
 
 
 class Schema(SpectacularAPIView):
-    """The OpenAPI document, YAML unless JSON is asked for."""
+    """The OpenAPI document, JSON unless YAML is asked for."""
+
+    generator_class = MadeOnce
+    renderer_classes = [OpenApiJsonRenderer2, OpenApiJsonRenderer, OpenApiYamlRenderer2, OpenApiYamlRenderer]
 
 
 class Docs(SpectacularSwaggerSplitView):

@@ -68,7 +68,9 @@ class ThresholdsForm(forms.Form):
         """The campaign's cells as this valid form changes them; what it does not show is kept as it is."""
         empty = {"medium_from_pct": None, "high_above_pct": None, "floor": None}
         limits = {name: _text(self.cleaned_data[name]) for name in _LIMITS}
-        cells = {None: empty | self.own.get(None, {}) | limits | {"floor": None, "metric": None}}
+        cells: dict[str | None, dict[str, Any]] = {
+            None: empty | self.own.get(None, {}) | limits | {"floor": None, "metric": None}
+        }
         for name, metric in _FLOORS.items():
             floor = {"floor": self.cleaned_data[name], "metric": metric.value}
             cells[metric] = empty | self.own.get(metric, {}) | floor

@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 
 from django.apps import apps
 from django.db import connection, models
-from django.db.models import Case, Count, Exists, F, Max, OuterRef, Prefetch, Q, Subquery, Sum, Value, When
-from django.db.models.functions import Coalesce, Greatest, TruncDate
+from django.db.models import Count, Exists, F, OrderBy, OuterRef, Prefetch, Q, Subquery, Sum, Value
+from django.db.models.functions import Coalesce, TruncDate
 
 from config.models import AppendOnlyQuerySet
+from reconciliation.sums import COMPARED, POST_ORDERS, SUMS
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -28,7 +29,7 @@ def _visible_posts(user: "User | AnonymousUser") -> "models.QuerySet[Any]":
 def with_standing(posts: "PostQuerySet") -> "PostQuerySet":
     """These posts with all that says how each stands, in one query; `next_look_at` is null where no look is to come."""
     jobs = apps.get_model("reconciliation", "Job").objects.pending()
-    return posts.select_related(
+    standing: PostQuerySet = posts.select_related(
         "platform",
         "campaign",
         "affiliate",
@@ -43,6 +44,7 @@ def with_standing(posts: "PostQuerySet") -> "PostQuerySet":
         description=Coalesce("text__description", Value(""), output_field=models.TextField()),
         next_look_at=Subquery(jobs.filter(post=OuterRef("pk")).values("due_at")),
     )
+    return standing
 
 
 class AffiliateReportQuerySet(AppendOnlyQuerySet):
@@ -117,13 +119,14 @@ class JobQuerySet(models.QuerySet[Any]):
 
     def overdue_by_platform(self, since: datetime) -> "models.QuerySet[Any]":
         """Platforms with looks that were due before `since` and wait still: source, answered_at, how many posts."""
-        return (
+        rows: models.QuerySet[Any] = (
             self.due(since)
             .exclude(connection=None)
             .order_by("connection__platform__name")
             .values(source=F("connection__platform__name"), answered_at=F("connection__last_success_at"))
             .annotate(posts=Count("pk"))
         )
+        return rows
 
 
 class RunQuerySet(models.QuerySet[Any]):
@@ -202,10 +205,8 @@ class PostStateQuerySet(models.QuerySet[Any]):
 
     def sorted_by(self, name: str) -> Self:
         """By a name of `POST_ORDERS`, downwards with a minus before it. What nobody knows comes last either way."""
-        key = POST_ORDERS[name.removeprefix("-")]
-        return self.order_by(
-            key.desc(nulls_last=True) if name.startswith("-") else key.asc(nulls_last=True), "-post_id"
-        )
+        key = OrderBy(POST_ORDERS[name.removeprefix("-")], descending=name.startswith("-"), nulls_last=True)
+        return self.order_by(key, "-post_id")
 
     def verdict_counts(self) -> dict[str, int]:
         """How many posts read each word of `with_verdict`, and `all`."""
@@ -217,26 +218,26 @@ class PostStateQuerySet(models.QuerySet[Any]):
             counts["all"] += n
         return counts
 
-    def platform_counts(self) -> list[tuple[str, str, int]]:
-        """The platforms of these posts by name: slug, name, how many posts."""
+    def platform_counts(self, among: Self) -> list[tuple[str, str, int]]:
+        """The platforms of these posts by name: slug, name, and how many of `among` are there."""
         rows = self.order_by("post__platform__name").values_list("post__platform__slug", "post__platform__name")
-        return list(rows.annotate(n=Count("pk")))
+        return list(rows.annotate(n=_count_of(among)))
 
-    def affiliate_counts(self) -> list[tuple[str, str, int]]:
-        """The affiliates of these posts by name: id, name, how many posts."""
+    def affiliate_counts(self, among: Self) -> list[tuple[str, str, int]]:
+        """The affiliates of these posts by name: id, name, and how many of `among` are theirs."""
         rows = self.order_by("post__affiliate__name").values_list("post__affiliate_id", "post__affiliate__name")
-        return [(str(pk), name, n) for pk, name, n in rows.annotate(n=Count("pk"))]
+        return [(str(pk), name, n) for pk, name, n in rows.annotate(n=_count_of(among))]
 
     def totals(self) -> dict[str, Any]:
-        """What was claimed for these posts, how much of it was found, and what is not judged yet: see `_SUMS`.
+        """What was claimed for these posts, how much of it was found, and what is not judged yet: see `SUMS`.
 
         Money at risk comes apart, by currency: see `money_at_risk`.
         """
-        return self.aggregate(**_SUMS)
+        return self.aggregate(**SUMS)
 
     def totals_by_campaign(self) -> dict[UUID, dict[str, Any]]:
         """The totals of each campaign these posts belong to."""
-        rows = self.order_by().values("post__campaign").annotate(**_SUMS)
+        rows = self.order_by().values("post__campaign").annotate(**SUMS)
         return {row.pop("post__campaign"): row for row in rows}
 
     def totals_by_claim_day(self, time_zone: str) -> "models.QuerySet[Any]":
@@ -245,20 +246,21 @@ class PostStateQuerySet(models.QuerySet[Any]):
         Only claims that could be compared have figures, so that the gap between the two is what was not found.
         """
         day = TruncDate("current_claim__claimed_at", tzinfo=ZoneInfo(time_zone))
-        return (
+        rows: models.QuerySet[Any] = (
             self.order_by()
             .values(day=day)
             .annotate(
                 posts=Count("pk"),
-                claimed=Sum("current_claim__claimed_views", filter=_COMPARED),
-                verified=_SUMS["verified_views"],
+                claimed=Sum("current_claim__claimed_views", filter=COMPARED),
+                verified=SUMS["verified_views"],
             )
             .order_by("day")
         )
+        return rows
 
     def money_at_risk(self, *by: str) -> "models.QuerySet[Any]":
         """Over-claimed quantity × rate of the current discrepancies, a row for each currency and `by`. Never mixed."""
-        return (
+        rows: models.QuerySet[Any] = (
             self.filter(current_verdict__status="DISCREPANCY", current_verdict__money_at_risk__isnull=False)
             .order_by("current_verdict__currency")
             .values(*by, currency=F("current_verdict__currency"))
@@ -268,42 +270,8 @@ class PostStateQuerySet(models.QuerySet[Any]):
                 affiliates=Count("post__affiliate", distinct=True),
             )
         )
+        return rows
 
 
-_COMPARED = Q(
-    current_verdict__status__in=["MATCHED", "DISCREPANCY"], current_verdict__views_discrepancy__isnull=False
-)
-"""The current verdict held claimed views against a count."""
-
-_CLAIMED = F("current_claim__claimed_views")
-_ZERO = Value(0, output_field=models.BigIntegerField())
-_NOT_FOUND = Greatest(F("current_verdict__views_discrepancy"), _ZERO)
-
-POST_ORDERS = {
-    "post": F("post__text__title"),
-    "affiliate": F("post__affiliate__name"),
-    "claimed_at": F("current_claim__claimed_at"),
-    "claimed": _CLAIMED,
-    "verified": _CLAIMED - F("current_verdict__views_discrepancy"),
-    "gap": F("current_verdict__views_diff_pct"),
-    "money": F("current_verdict__money_at_risk"),
-}
-"""What lists of posts can be sorted by."""
-
-_SUMS = {
-    "posts": Count("pk"),
-    "affiliates": Count("post__affiliate", distinct=True),
-    "claimed_views": Sum(_CLAIMED),
-    "verified_views": Sum(_CLAIMED - _NOT_FOUND, filter=_COMPARED),
-    "over_claimed_views": Sum(_NOT_FOUND, filter=_COMPARED),
-    "over_claimed_posts": Count("pk", filter=Q(current_verdict__status="DISCREPANCY")),
-    "unjudged_views": Sum(Case(When(_COMPARED, then=_ZERO), default=_CLAIMED)),
-    "too_early": Count("pk", filter=Q(current_verdict__status="TOO_EARLY")),
-    "unverifiable": Count("pk", filter=Q(current_verdict__status="UNVERIFIABLE")),
-    "missing": Count("pk", filter=Q(current_verdict__status="POST_MISSING")),
-    "pending": Count("pk", filter=Q(current_verdict=None)),
-    "as_of": Max("last_fetched_at"),
-}
-"""Sums over posts, of their current claims and verdicts. Claimed views are, to the last one, verified (claimed and
-counted), over-claimed (claimed and not counted) or not judged. Growth after a claim verifies no more than was claimed.
-"""
+def _count_of(among: PostStateQuerySet) -> Count:
+    return Count("pk", filter=Q(pk__in=among.order_by().values("pk")))

@@ -25,8 +25,9 @@ from reconciliation.models import Job, PostState, Run
 from reconciliation.pages import figures, rows
 from reconciliation.pages.filters import PostFilter, as_uuid, status_options
 from reconciliation.pages.history import history
+from reconciliation.pages.terms import terms
 from reconciliation.querysets import PostStateQuerySet
-from reconciliation.services import runs
+from reconciliation.services import rulesets, runs
 
 CAMPAIGNS_A_PAGE, POSTS_A_PAGE = 25, 50
 HISTORY_LENGTH = 100
@@ -82,6 +83,7 @@ def campaign(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
             "cards": figures.total_cards(totals, list(states.money_at_risk()), found.currency),
             "chart": figures.views_chart(list(states.totals_by_claim_day(found.advertiser.time_zone))),
             "overdue": Job.objects.filter(post__campaign=found).overdue_by_platform(clock.now() - OVERDUE_AFTER),
+            "terms": terms(found, rulesets.matrix_of(rulesets.current())),
             "can_manage": _manages(request, found),
             **_post_list(request, states, sort="-claimed_at"),
             **_chosen_run(request),
@@ -112,8 +114,10 @@ def _set_up(request: AuthenticatedRequest, existing: Campaign | None) -> HttpRes
         made = f"{saved} is made, as a draft. Activate it when affiliates may claim."
         messages.success(request, f"{saved} is changed." if existing else made)
         return redirect("dashboard:campaign", saved.pk)
-    context = {"setup": setup, "campaign": existing, "advertiser": existing.advertiser if existing else None}
-    return render(request, "reconciliation/campaign_form.html", context, status=422 if setup.has_errors else 200)
+    advertisers = [existing.advertiser] if existing else list(Advertiser.objects.managed_by(request.user))
+    with figures_of(advertisers) as context:
+        context |= {"setup": setup, "campaign": existing}
+        return render(request, "reconciliation/campaign_form.html", context, status=422 if setup.has_errors else 200)
 
 
 @login_required

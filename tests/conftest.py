@@ -22,6 +22,7 @@ from platforms.sandbox.world import Series, WorldPost
 from reconciliation.comparison import Figures
 from reconciliation.services import draining, submission
 from tests.factories import TODAY
+from tests.scene import Scene, full_scene
 
 # A busy machine is no failure: time is measured by the benchmarks.
 hypothesis.settings.register_profile("claimcheck", deadline=None)
@@ -117,3 +118,9 @@ def drain_all() -> Callable[[], int]:
         return sum(draining.drain(connection_id=lane, paced=False) for lane in lanes)
 
     return drain
+
+
+@pytest.fixture
+def scene(today: None, db: None, sandbox: SandboxServer, drain_all: Callable[[], int]) -> Scene:
+    """A campaign in which every verdict occurs, with its people."""
+    return full_scene(sandbox.state.world, drain_all)

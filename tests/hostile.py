@@ -182,7 +182,7 @@ IDS = [
 """Path segments that are no identifier: each is an unknown address."""
 
 QUERIES = [
-    "cursor=%00", "cursor=nonsense", "cursor=cD0x", "cursor=cD1ub3RhZGF0ZQ==", "cursor=bz05OTk5OTk5OTk5",
+    "cursor=%00", "cursor=nonsense", "cursor=cD0x", "cursor=cD1ub3RhZGF0ZQ==",
     "page_size=0", "page_size=-1", "page_size=1000000000", "page_size=%D9%A3", "page_size=1_0", "page_size=",
     "no_such_filter=1", "search=%00", "%00=1", "a=%ED%A0%80%00",
 ]  # fmt: skip

@@ -1,8 +1,9 @@
 """Rows for staff's pages: posts whose claims have their verdicts, by the real services and an answer made here."""
 
-from datetime import timedelta
+from dataclasses import replace
 from typing import Any
 
+from django.contrib.auth.models import Permission
 from django.test import Client
 
 from affiliates.models import User
@@ -47,13 +48,8 @@ def judged_posts(count: int, **details: Any) -> list[Post]:
     posts = claimed_posts(count, **details)
     batch = jobs.lease_batch(connection_id=lane().pk, paced=False)
     assert isinstance(batch, jobs.Batch)
-    long_ago = clock.now() - timedelta(days=10)
-    readings = {
-        job.post.external_id: PostReading(
-            job.post.external_id, Availability.LIVE, UnifiedMetrics(views=COUNTED_VIEWS), posted_at=long_ago, raw={"a": 1}
-        )
-        for job in batch.jobs
-    }
+    reading = PostReading("", Availability.LIVE, UnifiedMetrics(views=COUNTED_VIEWS), raw={"items": ["<b>raw</b>"]})
+    readings = {job.post.external_id: replace(reading, external_id=job.post.external_id) for job in batch.jobs}
     assert settling.settle(batch=batch, answer=settling.Answer(clock.now(), readings)) == count
     alert_services.open_for_verdicts(verdict_ids=list(ReconciliationLog.objects.values_list("pk", flat=True)))
     return posts
@@ -75,3 +71,17 @@ def the_alert() -> Alert:
     """The only alert there is."""
     alert: Alert = Alert.objects.get()
     return alert
+
+
+def with_permissions(*names: str) -> User:
+    """A member of staff who has these rights ("alerts.view_alert") and no others."""
+    user: User = UserFactory(is_staff=True)
+    for name in names:
+        app, codename = name.split(".")
+        user.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
+    return user
+
+
+def told(response: Any) -> list[str]:
+    """The messages on a page."""
+    return [str(message) for message in response.context["messages"]]

@@ -23,10 +23,9 @@ class AlertView(GenericAPIView[Any]):
     scope = "alerts"
     serializer_class = AlertSerializer
     lookup_url_kwarg = "alert_id"
-    queryset = Alert.objects.for_list()
 
     def get_queryset(self) -> Any:
-        return super().get_queryset().visible_to(self.request.user)
+        return Alert.objects.for_list().visible_to(self.request.user)
 
     def check_decidable(self, alert_id: UUID) -> None:
         """Raises Http404 for whom the alert does not exist, NotAllowedError for who may only read it."""
@@ -53,7 +52,8 @@ class Acknowledge(AlertView):
         """Take an open alert on. 409 where somebody was first."""
         self.check_decidable(alert_id)
         NoFields(data=request.data).is_valid(raise_exception=True)
-        return Response(self.get_serializer(services.acknowledge(alert_id=alert_id, by=request.user)).data)
+        user: Any = request.user
+        return Response(self.get_serializer(services.acknowledge(alert_id=alert_id, by=user)).data)
 
 
 class Resolve(AlertView):
@@ -65,5 +65,6 @@ class Resolve(AlertView):
         self.check_decidable(alert_id)
         given = ResolutionSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        alert = services.resolve(alert_id=alert_id, by=request.user, note=given.validated_data["note"])
+        user: Any = request.user
+        alert = services.resolve(alert_id=alert_id, by=user, note=given.validated_data["note"])
         return Response(self.get_serializer(alert).data)

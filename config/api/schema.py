@@ -1,7 +1,9 @@
 """The OpenAPI schema: every operation says that what isn't its answer is a problem document."""
 
+from functools import cache
 from typing import Any
 
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
@@ -39,3 +41,15 @@ class ApiSchema(AutoSchema):
         problem = OpenApiResponse(ProblemSerializer, "A problem document.")
         bodies = super()._get_response_bodies(direction)
         return bodies | {"default": self._get_response_for_code(problem, "default", [CONTENT_TYPE], direction)}
+
+
+class MadeOnce(SchemaGenerator):
+    """The whole schema, made once a process: it takes a second, and is the same for everybody."""
+
+    def get_schema(self, request: Any = None, public: bool = False) -> Any:
+        return _whole_schema()
+
+
+@cache
+def _whole_schema() -> Any:
+    return SchemaGenerator().get_schema(request=None, public=True)

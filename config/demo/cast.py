@@ -124,7 +124,8 @@ ADVERTISERS = (
             CampaignPlan("Harvest Table Launch", "HTB", "CA", _topics("Cooking"), _FOOD, -20, 40, "40000"),
             CampaignPlan("Morning Fuel", "HTB", "US", _topics("homegym", "Cooking"), _FOOD, -50, 30, "35000"),
             CampaignPlan(
-                "Cold Brew Season", "NWF", "US", _topics("Cooking", "homegym"), _on(_FOOD, "youtube", "x"), -60, -9, "25000"
+                "Cold Brew Season", "NWF", "US", _topics("Cooking", "homegym"), _on(_FOOD, "youtube", "x"), -60, -9,
+                "25000",
             ),
             CampaignPlan("Holiday Baking", "NWF", "US", _topics("Cooking"), _FOOD, 6, 40, "80000"),
         ),
@@ -153,8 +154,8 @@ ADVERTISERS = (
         campaigns=(
             CampaignPlan("Harbour Lights Launch", "HBL", "GB", _topics("gaming"), _GAMES, -18, 42, "70000"),
             CampaignPlan(
-                "Handheld Week", "LAN", "GB", _topics("gadgets", "gaming"), _on(_GAMES, "youtube", "x"), -12, 16, "20000",
-                is_open=False,
+                "Handheld Week", "LAN", "GB", _topics("gadgets", "gaming"), _on(_GAMES, "youtube", "x"), -12, 16,
+                "20000", is_open=False,
             ),
             CampaignPlan(
                 "Harbour Lights Beta", "HBL", "GB", _topics("gaming", "gadgets"), _on(_GAMES, "youtube", "reddit"),

@@ -1,6 +1,7 @@
 """How the demo moves the sandbox, and learns which world it serves."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 
 from config.demo.http import call
@@ -31,7 +32,13 @@ class SandboxControl:
 
     def set_clock(self, moment: datetime | None) -> None:
         """Stop its clock at a moment, or let it show the real time with None. Raises SandboxError, OSError."""
-        wanted = {"now": moment and moment.isoformat(), "frozen": moment is not None}
-        answer = call("POST", f"{self._url}/__sandbox__/clock", body=wanted)
+        self._post("clock", {"now": moment and moment.isoformat(), "frozen": moment is not None})
+
+    def reset(self) -> None:
+        """Let its counters begin anew. Raises SandboxError, OSError."""
+        self._post("reset", {})
+
+    def _post(self, what: str, body: Mapping[str, object]) -> None:
+        answer = call("POST", f"{self._url}/__sandbox__/{what}", body=body)
         if not answer.ok:
-            raise SandboxError(f"The sandbox refused its clock: {answer.text[:200]}")
+            raise SandboxError(f"The sandbox refused: {answer.text[:200]}")

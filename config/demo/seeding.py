@@ -91,7 +91,7 @@ class Seeding:
         self.keys: dict[str, str] = {}
         self._story = story
         self._sandbox = sandbox
-        self._rng = Random(f"{seed}:decisions")
+        self._rng = Random(f"{seed}:decisions")  # noqa: S311 (to be repeatable)
         self._moves = iter(story.moves)
         self._next_move = next(self._moves, None)
         self._platforms = {platform.slug: platform for platform in Platform.objects.all()}
@@ -122,9 +122,12 @@ class Seeding:
                 on_session(session)
             clock.set(None)
             audit(actor=None, action=FINISHED, row=self._staff)
+            with connection.cursor() as cursor:
+                cursor.execute("ANALYZE")  # or the first pages are planned for empty tables
         finally:
             clock.set(None)
             self._sandbox.set_clock(None)
+            self._sandbox.reset()
 
     # --- People and campaigns
 
@@ -181,9 +184,7 @@ class Seeding:
             campaign_name=plan.title,
             starts_on=day(self._story.end, plan.starts_d).date(),
             ends_on=day(self._story.end, plan.ends_d).date(),
-            platforms=[
-                campaigning.PlatformTerms(self._platforms[slug], rates) for slug, rates in plan.rates.items()
-            ],
+            platforms=[campaigning.PlatformTerms(self._platforms[slug], rates) for slug, rates in plan.rates.items()],
             currency=OWNERS[plan.title].currency,
             budget=Decimal(plan.budget),
             is_open=plan.is_open,

@@ -109,7 +109,8 @@ class _Telling:
         rng = self._rng("sessions")
         count = int((end - first) / SESSION_EVERY)
         moments = (first + SESSION_EVERY * k + timedelta(minutes=rng.randrange(150)) for k in range(count + 1))
-        self._moments = [moment for moment in moments if moment < end]
+        latest = end - timedelta(minutes=2)
+        self._moments = [*(moment for moment in moments if moment < latest), latest]
         self._activity = {plan.name: self._rng(plan.name).uniform(0.25, 1) for plan in AFFILIATES}
 
     def sessions(self, posts: int) -> list[Session]:
@@ -122,7 +123,7 @@ class _Telling:
         return [Session(at, sorted(claims[at], key=lambda claim: claim.at)) for at in self._moments]
 
     def _rng(self, *what: object) -> Random:
-        return Random(":".join(map(str, (self._seed, *what))))
+        return Random(":".join(map(str, (self._seed, *what))))  # noqa: S311 (to be repeatable)
 
     def _posts(self, platform: str) -> Iterator[tuple[WorldPost, AffiliatePlan, CampaignPlan]]:
         """The posts of our affiliates' handles on a platform, each for a campaign that it suits."""
@@ -189,9 +190,7 @@ class _Telling:
         everything = [(at, claim) for at in self._moments[:-1] for claim in claims[at] if claim.campaign.is_open]
         for at, claim in rng.sample(everything, round(len(everything) * CONTESTED_SHARE)):
             other = rng.choice([plan for plan in AFFILIATES if plan is not claim.affiliate])
-            claims[at].append(
-                PlannedClaim(at - timedelta(seconds=5), other, claim.campaign, claim.post, claim.figures)
-            )
+            claims[at].append(PlannedClaim(at - timedelta(seconds=5), other, claim.campaign, claim.post, claim.figures))
 
 
 def _first_wait(rng: Random) -> timedelta:

@@ -7,10 +7,9 @@ from django.utils.text import Truncator
 
 from campaigns.models import Post, PostText
 from config.admin import ClosedInline, badge
-from config.templatetags.look import moment
+from config.templatetags.look import UNKNOWN, figure, moment
 from reconciliation.admin.looking import TITLE_CHARS, LookedAtAdmin, VerdictFilter, linked
 from reconciliation.models import AffiliateReport, Job, PlatformReport, PostState, ReconciliationLog
-from reconciliation.pages.history import quantities
 from reconciliation.pages.rows import title_of
 from reconciliation.rules import CLAIMABLE
 
@@ -74,17 +73,8 @@ class JobInline(ClosedInline):
 
 @admin.register(Post)
 class PostAdmin(LookedAtAdmin):
-    list_display = (
-        "post",
-        "verdict",
-        "claimed",
-        "counted",
-        "affiliate",
-        "campaign",
-        "platform",
-        "state__last_fetched_at",
-    )
-    list_select_related = ("affiliate", "campaign", "platform", "text", *(f"state__{name}" for name in _STATE))
+    list_display = ("post", "verdict", "claimed", "counted", "affiliate", "campaign", "state__last_fetched_at")
+    list_select_related = ("affiliate", "campaign", "text", *(f"state__{name}" for name in _STATE))
     list_filter = (CurrentVerdictFilter, "platform", "is_reconciled", "created_at")
     search_fields = ("url", "external_id", "text__title", "affiliate__name", "campaign__campaign_name")
     fields = (
@@ -124,11 +114,19 @@ class PostAdmin(LookedAtAdmin):
         return badge(verdict.status, verdict.discrepancy_level) if verdict else badge(None)
 
     def claimed(self, post: Post) -> str | None:
-        return (state := _state(post)) and quantities(state.current_claim, "claimed_", CLAIMABLE)
+        state = _state(post)
+        return leading(state.current_claim, state.current_claim) if state else None
 
     def counted(self, post: Post) -> str | None:
-        snapshot = (state := _state(post)) and state.latest_snapshot
-        return quantities(snapshot, names=CLAIMABLE) if snapshot else None
+        state = _state(post)
+        return leading(state.current_claim, state.latest_snapshot) if state and state.latest_snapshot else None
+
+
+def leading(claim: AffiliateReport, source: AffiliateReport | PlatformReport) -> str:
+    """The claim's first figure, or what a snapshot says to it: "12,400 views"."""
+    metric = next(name for name in CLAIMABLE if getattr(claim, f"claimed_{name}") is not None)
+    value = getattr(source, f"claimed_{metric}" if source is claim else metric)
+    return UNKNOWN if value is None else f"{figure(value)}\N{NO-BREAK SPACE}{metric}"
 
 
 def _state(post: Post) -> PostState | None:

@@ -77,7 +77,6 @@ class ReconciliationLogAdmin(LookedAtAdmin):
         post_title,
         "post__affiliate",
         "post__campaign",
-        "views_discrepancy",
         "over",
         "at_risk",
         "next_look_at",

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 
 from affiliates.admin import actor
 from config.admin import ClosedAdmin, ClosedInline
-from config.templatetags.look import moment
+from config.templatetags.look import UNKNOWN, moment
 from reconciliation.admin.looking import LookedAtAdmin, linked, post_title
 from reconciliation.models import Job, Run, RunJob
 from reconciliation.services import jobs, runs
@@ -18,7 +18,7 @@ from reconciliation.services import jobs, runs
 
 @admin.register(Job)
 class JobAdmin(LookedAtAdmin):
-    list_display = ("due_at", "state", "reason", post_title, "connection", "attempts", "last_error", "finished_at")
+    list_display = ("due_at", "state", "reason", post_title, "connection", "attempts", "last_error")
     list_select_related = ("post__text", "connection__platform", "connection__affiliate")
     list_filter = ("state", "reason", "connection__platform")
     search_fields = ("post__url", "post__affiliate__name", "last_error", "=request_id")
@@ -26,7 +26,7 @@ class JobAdmin(LookedAtAdmin):
     actions = ("reconcile_again", "try_again")
     row_actions = actions
 
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         return lookup == "run_jobs__run__id__exact" or super().lookup_allowed(lookup, value, request)
 
     def offers(self, action: str, row: Job) -> bool:
@@ -47,19 +47,19 @@ class RunJobInline(ClosedInline):
     model = RunJob
     verbose_name_plural = "looks"
     fields = ("look", "post", "state", "last_error", "finished")
-    select_related = ("job__post",)
+    select_related = ("job__post__text",)
 
     def look(self, run_job: RunJob) -> SafeString:
         return linked(str(run_job.job), run_job.job)
 
     def post(self, run_job: RunJob) -> SafeString:
-        return linked(str(run_job.job.post), run_job.job.post)
+        return linked(post_title(run_job.job), run_job.job.post)
 
     def state(self, run_job: RunJob) -> str:
         return run_job.job.get_state_display()
 
     def last_error(self, run_job: RunJob) -> str:
-        return run_job.job.last_error
+        return run_job.job.last_error or UNKNOWN
 
     def finished(self, run_job: RunJob) -> str:
         return moment(run_job.job.finished_at)

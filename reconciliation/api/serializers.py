@@ -1,4 +1,4 @@
-"""What requests say and what answers show of posts, claims, snapshots, verdicts and runs.
+"""What answers show of posts, claims, snapshots, verdicts and runs.
 
 Percentages, shares and money are text, so that no reader loses a digit; a figure that nobody knows is null, never 0.
 """
@@ -10,64 +10,17 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from campaigns.models import Post
-from config.api.fields import CountField, StrictSerializer, WordsField
-from platforms.links import MAX_URL_CHARS
+from config.api.fields import CountField
 from platforms.metrics import Availability, Metric
-from reconciliation.comparison import Figures, Level, Status, TrustEffect
+from reconciliation.comparison import Level, Status, TrustEffect
 from reconciliation.models import AffiliateReport, ReconciliationLog, Run
 from reconciliation.services.submission import Outcome
 
 METRICS = (Metric.VIEWS, Metric.CLICKS, Metric.CONVERSIONS)
 """What can be claimed."""
-MAX_LISTED_POSTS = 500
+CLAIM_STATUSES = ["PENDING", *(each.value for each in Status)]
+"""A claim's status is that of its latest verdict."""
 ADVERTISER_SIDE_ONLY = ("ruleset_version", "money_at_risk", "currency")
-
-
-# --- What requests say
-
-
-class FiguresSerializer(StrictSerializer):
-    """The figures of a claim, whole: one that is left out, or null, is not claimed. At least one is."""
-
-    claimed_views = CountField(required=False, allow_null=True)
-    claimed_clicks = CountField(required=False, allow_null=True)
-    claimed_conversions = CountField(required=False, allow_null=True)
-
-    @property
-    def figures(self) -> Figures:
-        """The claim as the services take it."""
-        return Figures(*(self.validated_data.get(f"claimed_{metric}") for metric in METRICS))
-
-
-class SubmissionSerializer(FiguresSerializer):
-    """A claim for a post."""
-
-    campaign = serializers.UUIDField()
-    platform = serializers.CharField(max_length=32, help_text="A slug; `meta` is another word for `facebook`.")
-    url = serializers.CharField(max_length=MAX_URL_CHARS)
-    title = WordsField(max_length=300, required=False, allow_blank=True)
-    description = WordsField(max_length=5000, required=False, allow_blank=True, multiline=True)
-
-
-class RunRequestSerializer(StrictSerializer):
-    """Which posts to look at: those that meet all that is named. `from` and `to` mean when a post was submitted."""
-
-    campaign = serializers.UUIDField(required=False)
-    affiliate = serializers.UUIDField(required=False)
-    platform = serializers.CharField(max_length=32, required=False)
-    posts = serializers.ListField(
-        child=serializers.UUIDField(), min_length=1, max_length=MAX_LISTED_POSTS, required=False
-    )
-
-    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        """`from` is a word of the language, and can't be the name of a class's attribute."""
-        return super().get_fields() | {
-            "from": serializers.DateTimeField(required=False),
-            "to": serializers.DateTimeField(required=False),
-        }
-
-
-# --- What answers show
 
 
 class Shown(serializers.Serializer[Any]):
@@ -264,7 +217,7 @@ class HistoricClaimSerializer(ClaimSerializer):
     status = serializers.SerializerMethodField()
     verdicts = VerdictSerializer(many=True)
 
-    @extend_schema_field(serializers.ChoiceField(["PENDING", *(each.value for each in Status)]))
+    @extend_schema_field(serializers.ChoiceField(CLAIM_STATUSES))
     def get_status(self, claim: AffiliateReport) -> str:
         latest = next(iter(claim.verdicts.all()), None)
         return latest.status if latest else "PENDING"
@@ -347,7 +300,7 @@ class TrustChangeSerializer(Shown):
     """The latest verdict that counts for trust, and why."""
 
     at = serializers.DateTimeField(source="created_at")
-    effect = serializers.ChoiceField([each.value for each in TrustEffect])
+    trust_effect = serializers.ChoiceField([each.value for each in TrustEffect], source="effect")
     post = serializers.UUIDField(source="post_id")
     result = serializers.UUIDField(source="verdict_id")
     explanation = serializers.CharField(source="verdict.explanation")

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from affiliates.api.permissions import HasScope, IsAffiliate
-from affiliates.models import Affiliate
+from affiliates.models import Affiliate, User
 from campaigns.api.permissions import ManagesAnAdvertiser
 from campaigns.models import Advertiser, Campaign, Post
 from campaigns.querysets import CampaignQuerySet, PostQuerySet
@@ -23,17 +23,15 @@ from config.api.pagination import CursorOrOffsetPage
 from config.errors import DomainError
 from platforms.api.fields import platform_named
 from platforms.models import Platform
+from reconciliation.api.requests import FiguresSerializer, RunRequestSerializer, SubmissionSerializer
 from reconciliation.api.serializers import (
     AcceptedSerializer,
     EvolutionSerializer,
-    FiguresSerializer,
     HistorySerializer,
     PerformanceSerializer,
     ResultSerializer,
-    RunRequestSerializer,
     RunSerializer,
     StandingSerializer,
-    SubmissionSerializer,
 )
 from reconciliation.errors import ClaimRefusedError, RunRefusedError
 from reconciliation.filters import ClaimFilter, PostFilter, ResultFilter
@@ -53,7 +51,7 @@ class ShowsVerdicts(GenericAPIView[Any]):
         """With the advertisers whose money and rules the caller may see; None: all."""
         user = self.request.user
         own = None if user.is_staff else set(Advertiser.objects.visible_to(user).values_list("pk", flat=True))
-        return super().get_serializer_context() | {"own_advertisers": own}
+        return {**super().get_serializer_context(), "own_advertisers": own}
 
 
 # --- Submissions
@@ -71,12 +69,13 @@ class Submissions(GenericAPIView[Any]):
     )
     def post(self, request: Request) -> Response:
         """Claim figures for a post: a new post, or new figures for one's own. Its verdict follows."""
-        given = self.get_serializer(data=request.data)
+        given = SubmissionSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         fields = given.validated_data
+        user: Any = request.user
         submitted = submission.submit(
-            affiliate=request.user.affiliate,
-            campaign=_campaign(Campaign.objects.visible_to(request.user), fields["campaign"], ClaimRefusedError),
+            affiliate=user.affiliate,
+            campaign=_campaign(Campaign.objects.visible_to(user), fields["campaign"], ClaimRefusedError),
             platform=_platform(fields["platform"], ClaimRefusedError),
             url=fields["url"],
             figures=given.figures,
@@ -126,9 +125,9 @@ class SubmissionMetrics(ShowsVerdicts):
     )
     def put(self, request: Request, post_id: UUID) -> Response:
         """Claim new figures for one's own post. They replace the claim as a whole; the earlier ones stay on record."""
-        mine = Post.objects.visible_to(request.user).filter(affiliate=request.user.affiliate)
+        mine = Post.objects.visible_to(request.user).filter(affiliate__user_id=request.user.pk)
         post = get_object_or_404(mine.select_related("campaign__advertiser", "platform", "affiliate"), pk=post_id)
-        given = self.get_serializer(data=request.data)
+        given = FiguresSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         return _accepted(self, submission.claim_again(post=post, figures=given.figures))
 
@@ -159,7 +158,8 @@ class OfAffiliate(ShowsVerdicts):
         user = self.request.user
         in_own_campaigns = Exists(Post.objects.visible_to(user).filter(affiliate=OuterRef("pk")))
         known = Affiliate.objects.filter(Q(pk__in=Affiliate.objects.visible_to(user).values("pk")) | in_own_campaigns)
-        return get_object_or_404(known, pk=self.kwargs["affiliate_id"])
+        found: Affiliate = get_object_or_404(known, pk=self.kwargs["affiliate_id"])
+        return found
 
     def posts(self) -> PostQuerySet:
         """The affiliate's posts, as far as the caller may see them."""
@@ -202,14 +202,15 @@ class RunRequest(GenericAPIView[Any]):
     @extend_schema(responses={202: RunSerializer})
     def post(self, request: Request) -> Response:
         """Look again at the posts that meet all that is named: staff at any, managers at those of their campaigns."""
-        given = self.get_serializer(data=request.data)
+        given = RunRequestSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        scope = _scope(request, given.validated_data)
-        managed = Campaign.objects.managed_by(request.user)
+        user: Any = request.user
+        scope = _scope(user, given.validated_data)
+        managed = Campaign.objects.managed_by(user)
         posts = scope.among(Post.objects.filter(campaign__in=managed.values("pk")))
         if scope.posts is not None and posts.count() < len(set(scope.posts)):
             raise RunRefusedError("Some of these are no posts of yours.", field="posts", code="unknown_post")
-        run = runs.request_run(posts=posts, by=request.user, scope=scope.as_json())
+        run = runs.request_run(posts=posts, by=user, scope=scope.as_json())
         where = reverse("api-reconciliation-run", [run.pk], request=request)
         return Response(_shown_runs([run])[0], status=202, headers={"Location": where})
 
@@ -289,13 +290,13 @@ def _accepted(view: GenericAPIView[Any], submitted: submission.Submission) -> Re
     return Response(shown, status=200 if unchanged else 202, headers={"Location": shown["links"]["self"]})
 
 
-def _scope(request: Request, named: dict[str, Any]) -> runs.Scope:
+def _scope(user: User, named: dict[str, Any]) -> runs.Scope:
     """What a run is asked for. Managers name at least one thing: everything is for staff to ask for."""
-    if not named and not request.user.is_staff:
+    if not named and not user.is_staff:
         raise RunRefusedError("Name a campaign, or something else that says which posts.", code="scope_required")
     campaign = platform = None
     if "campaign" in named:
-        campaign = _campaign(Campaign.objects.managed_by(request.user), named["campaign"], RunRefusedError).pk
+        campaign = _campaign(Campaign.objects.managed_by(user), named["campaign"], RunRefusedError).pk
     if "platform" in named:
         platform = _platform(named["platform"], RunRefusedError).slug
     return runs.Scope(

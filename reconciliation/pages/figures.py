@@ -12,6 +12,7 @@ from platforms.metrics import DEFINITIONS, Metric
 from reconciliation.comparison import TrustEffect
 from reconciliation.models import AffiliateReport, ReconciliationLog
 from reconciliation.pages.rows import leading_metric, share_pct
+from reconciliation.rules import CLAIMABLE
 
 CHART_DAYS = 60
 
@@ -133,8 +134,9 @@ def basis(verdict: ReconciliationLog | None) -> list[tuple[str, str]]:
     """What a verdict rests on, as terms and their words; nothing while there is none."""
     if verdict is None:
         return []
-    definitions = verdict.platform_report.definitions.items()
-    meanings = [(f"What {name} are", DEFINITIONS[key].text) for name, key in definitions if key in DEFINITIONS]
+    definitions = verdict.platform_report.definitions
+    known = {metric: DEFINITIONS.get(definitions.get(metric, "")) for metric in CLAIMABLE}
+    meanings = [(f"What {metric} are", definition.text) for metric, definition in known.items() if definition]
     return [
         ("Rules", f"version {verdict.ruleset.version}"),
         ("Confidence", f"{percent(verdict.confidence * 100)} of the claimed figures have a count"),

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from django.http import QueryDict
 
-from campaigns.models import Campaign
-from reconciliation.querysets import POST_ORDERS, PostStateQuerySet
+from campaigns.querysets import STATUS_ORDER
+from reconciliation.querysets import PostStateQuerySet
+from reconciliation.sums import POST_ORDERS
 
 VERDICT_WORDS = {
     "": "All",
@@ -78,16 +79,16 @@ class PostFilter:
 
     def platform_options(self, states: PostStateQuerySet) -> list[Option]:
         """The menu of platforms."""
-        return with_all("All platforms", self.narrow(states, besides="platform").platform_counts())
+        return with_all("All platforms", states.platform_counts(self.narrow(states, besides="platform")))
 
     def affiliate_options(self, states: PostStateQuerySet) -> list[Option]:
         """The menu of affiliates."""
-        return with_all("All affiliates", self.narrow(states, besides="affiliate").affiliate_counts())
+        return with_all("All affiliates", states.affiliate_counts(self.narrow(states, besides="affiliate")))
 
 
 def status_options(counts: Mapping[str, int]) -> list[Option]:
     """The chips of the list of campaigns."""
-    statuses = [(value, label, counts[value]) for value, label in Campaign.Status.choices if counts.get(value)]
+    statuses = [(status, status.capitalize(), counts[status]) for status in STATUS_ORDER if status in counts]
     return [("", "All", sum(counts.values())), *statuses]
 
 

@@ -34,12 +34,14 @@ class VerdictRow:
     status: str
     level: str
     sentence: str
+    at_risk: str
 
 
 def verdict_row(state: PostState, *, beside: str = "affiliate", with_campaign: bool = False) -> VerdictRow:
     """How a post stands; the figures are those of its leading metric.
 
-    `beside` it stands its affiliate or, where they read it themselves, its campaign.
+    `beside` it stands its affiliate or, where they read it themselves, its campaign. In a list over several campaigns
+    (`with_campaign`) it names its own, and what is at risk.
     """
     post, claim, verdict = state.post, state.current_claim, state.current_verdict
     metric = leading_metric(claim)
@@ -59,6 +61,7 @@ def verdict_row(state: PostState, *, beside: str = "affiliate", with_campaign: b
         status=verdict.status if verdict else "",
         level=(verdict.discrepancy_level or "") if verdict else "",
         sentence=verdict.explanation if verdict else _waiting(state),
+        at_risk=money(verdict.money_at_risk, verdict.currency) if with_campaign and verdict else "",
     )
 
 
@@ -75,6 +78,7 @@ def post_columns(*, beside: str = "affiliate", with_campaign: bool = False) -> l
         {"label": "Claimed", "kind": "num", "sort": "claimed"},
         {"label": "Verified", "kind": "num", "sort": "verified"},
         {"label": "Gap", "kind": "num", "sort": "gap"},
+        *([{"label": "At risk", "kind": "num", "sort": "money"}] if with_campaign else []),
         {"label": "Verdict"},
         {"label": "Why"},
     ]

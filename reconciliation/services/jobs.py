@@ -199,7 +199,7 @@ def retry_dead(*, job_ids: Sequence[UUID], by: User | None = None) -> int:
     dead = Job.objects.filter(pk__in=job_ids, state=Job.State.DEAD).exclude(
         post__in=Job.objects.pending().values("post")
     )
-    newest = dead.order_by("post", "-created_at", "-id").distinct("post").values("pk")
+    newest = dead.order_by("post_id", "-created_at", "-id").distinct("post_id").values("pk")
     retried = Job.objects.filter(pk__in=_lock(Job.objects.filter(pk__in=newest, state=Job.State.DEAD)))
     for job in retried:
         audit(actor=by, action="job.retried", row=job, changes={"attempts": job.attempts})

@@ -36,14 +36,14 @@ class Performance:
 
 def performance(*, affiliate: Affiliate, posts: PostQuerySet) -> Performance:
     """From all of an affiliate's posts: the trust that their score is kept at. From some: what those alone say."""
-    posts = posts.order_by().values("pk")
-    latest = TrustEvent.objects.filter(post__in=posts)
-    latest = latest.order_by("post", "day", "-claimed_at", "-claim_id").distinct("post", "day")
+    ids = posts.order_by().values("pk")
+    latest = TrustEvent.objects.filter(post__in=ids)
+    latest = latest.order_by("post_id", "day", "-claimed_at", "-claim_id").distinct("post_id", "day")
     outcomes = TrustEvent.objects.filter(pk__in=latest.values("pk")).exclude(effect=TrustEffect.NONE.value)
     trust = outcomes.aggregate(total=Count("pk"), accurate=Count("pk", filter=Q(effect=TrustEffect.ACCURATE.value)))
-    verdicts = ReconciliationLog.objects.counted().filter(post__in=posts).order_by()
+    verdicts = ReconciliationLog.objects.counted().filter(post__in=ids).order_by()
     judged = verdicts.values_list("post__platform__slug", "status", "discrepancy_level").annotate(n=Count("pk"))
-    waiting = AffiliateReport.objects.open().filter(post__in=posts).order_by().values_list("post__platform__slug")
+    waiting = AffiliateReport.objects.open().filter(post__in=ids).order_by().values_list("post__platform__slug")
     words = Counter({tuple(key): n for *key, n in judged})
     still_open = Counter(dict(waiting.annotate(n=Count("pk"))))
     platforms = sorted({platform for platform, _, _ in words} | set(still_open))

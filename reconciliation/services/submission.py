@@ -109,7 +109,9 @@ def _submit(
         )
     given = {name: text for name, text in words.items() if text}
     if given:
-        PostText.objects.update_or_create(post=post, defaults=given)
+        PostText.objects.bulk_create(
+            [PostText(post=post, **given)], update_conflicts=True, unique_fields=["post"], update_fields=list(given)
+        )
     return _claim(post, figures, method, is_new_post=is_new_post)
 
 
@@ -225,7 +227,12 @@ def _claim(post: Post, figures: Figures, method: AffiliateReport.Method, *, is_n
         due_at=now,
         request_id=claim.request_id,
     )
-    PostState.objects.update_or_create(post=post, defaults={"current_claim": claim, "current_verdict": None})
+    PostState.objects.bulk_create(
+        [PostState(post=post, current_claim=claim)],
+        update_conflicts=True,
+        unique_fields=["post"],
+        update_fields=["current_claim", "current_verdict"],
+    )
     Post.objects.filter(pk=post.pk).update(is_reconciled=False)
     post.is_reconciled = False
     wake(lane)

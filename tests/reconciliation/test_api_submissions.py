@@ -3,8 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
 
 from affiliates.models import ApiKey, AuditEvent
 from config import clock
@@ -13,7 +12,7 @@ from reconciliation.api import views
 from reconciliation.models import AffiliateReport, Job, ReconciliationLog
 from tests import hostile
 from tests.factories import TODAY, AdvertiserFactory, AffiliateFactory, CampaignFactory, MembershipFactory, UserFactory
-from tests.reconciliation.test_submission import NEVER_THERE, rows
+from tests.reconciliation.support import NEVER_THERE, queries, rows, unchanged
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("today")]
 
@@ -49,16 +48,6 @@ def submitted(api, body):
     answer = api.post("/api/v1/submissions/", body)
     assert answer.status_code == 202, answer.content
     return answer
-
-
-def unchanged(call, status, **expected):
-    """The call is refused with a problem of this status, and no table has another row."""
-    before = rows()
-    document = hostile.assert_problem(call(), status)
-    assert rows() == before
-    for name, value in expected.items():
-        assert document["errors"][0][name] == value
-    return document
 
 
 # --- Submitting
@@ -200,20 +189,20 @@ def test_the_largest_count_is_taken_and_one_that_no_post_can_have_is_invalid(api
     ],
 )
 def test_a_refusal_names_the_field_and_the_reason(api, body, change, status, field, code):
-    unchanged(lambda: api.post("/api/v1/submissions", body | change), status, field=field, code=code)
+    unchanged(status, api.post, "/api/v1/submissions", body | change, field=field, code=code)
 
 
 @pytest.mark.parametrize("name", ["campaign", "platform", "url"])
 def test_what_is_missing_is_named(api, body, name):
     del body[name]
-    unchanged(lambda: api.post("/api/v1/submissions", body), 400, field=name, code="required")
+    unchanged(400, api.post, "/api/v1/submissions", body, field=name, code="required")
 
 
 def test_meta_is_another_word_for_facebook(api, body):
     Platform.objects.create(slug="facebook", name="Facebook")
     for word in ("meta", "facebook"):
-        call = lambda word=word: api.post("/api/v1/submissions", body | {"platform": word})
-        unchanged(call, 422, field="url", code="platform_mismatch")
+        claim = body | {"platform": word}
+        unchanged(422, api.post, "/api/v1/submissions", claim, field="url", code="platform_mismatch")
 
 
 @pytest.mark.parametrize(
@@ -223,8 +212,8 @@ def test_meta_is_another_word_for_facebook(api, body):
 )
 def test_a_campaign_the_affiliate_may_not_see_does_not_exist(api, body, settings_of_campaign):
     unseen = CampaignFactory(**settings_of_campaign)
-    call = lambda: api.post("/api/v1/submissions", body | {"campaign": str(unseen.pk)})
-    unchanged(call, 422, field="campaign", code="unknown_campaign")
+    claim = body | {"campaign": str(unseen.pk)}
+    unchanged(422, api.post, "/api/v1/submissions", claim, field="campaign", code="unknown_campaign")
 
 
 def test_a_second_claimant_gets_409_and_only_the_attempt_is_recorded(client_of, body, submitted, affiliate):
@@ -239,43 +228,39 @@ def test_a_second_claimant_gets_409_and_only_the_attempt_is_recorded(client_of, 
     assert AuditEvent.objects.filter(action="claim.refused_second_claimant").count() == 1
 
 
-def _writes(body, submitted):
+def _writes(api, body, submitted):
     post_id = submitted.json()["id"]
-    return [("post", "/api/v1/submissions", body), ("put", f"/api/v1/submissions/{post_id}/metrics", {})]
+    return [(api.post, "/api/v1/submissions", body), (api.put, f"/api/v1/submissions/{post_id}/metrics", {})]
 
 
 @pytest.mark.parametrize("raw", hostile.BODIES, ids=str)
 def test_no_hostile_body_does_anything(api, body, submitted, raw):
-    for method, address, _ in _writes(body, submitted):
-        call = getattr(api, method)
-        unchanged(
-            lambda call=call, address=address: call(address, data=raw.body, content_type=raw.content_type), raw.status
-        )
+    for send, address, _ in _writes(api, body, submitted):
+        unchanged(raw.status, send, address, data=raw.body, content_type=raw.content_type)
 
 
 def test_no_hostile_value_does_anything(api, body, submitted):
     values = [(f"claimed_{name}", value) for name in ("views", "clicks", "conversions") for value in hostile.COUNTS]
-    for method, address, whole in _writes(body, submitted):
+    for send, address, whole in _writes(api, body, submitted):
         for name, value in values:
-            call = lambda: getattr(api, method)(address, whole | {name: value})
-            unchanged(call, 400, field=name)
+            unchanged(400, send, address, whole | {name: value}, field=name)
     for url in hostile.URLS:
-        unchanged(lambda url=url: api.post("/api/v1/submissions", body | {"url": url}), range(400, 423), field="url")
+        unchanged(range(400, 423), api.post, "/api/v1/submissions", body | {"url": url}, field="url")
 
 
 @pytest.mark.parametrize("text", [text for text in hostile.TEXTS if not (isinstance(text, str) and not text.strip())])
 def test_no_hostile_title_does_anything(api, body, text):
-    unchanged(lambda: api.post("/api/v1/submissions", body | {"title": text}), 400, field="title")
+    unchanged(400, api.post, "/api/v1/submissions", body | {"title": text}, field="title")
 
 
 # --- Who may do what
 
 
-def test_only_active_affiliates_submit_with_a_key_for_it(client, client_of, body, campaign, affiliate):
+def test_only_active_affiliates_submit_with_a_key_for_it(client_of, body, campaign, affiliate):
     manager = MembershipFactory(advertiser=campaign.advertiser).user
     inactive = AffiliateFactory(is_active=False).user
     cases = [
-        (client, 401),
+        (APIClient(), 401),
         (client_of(manager), 403),
         (client_of(UserFactory(is_staff=True)), 403),
         (client_of(inactive), 403),
@@ -284,7 +269,7 @@ def test_only_active_affiliates_submit_with_a_key_for_it(client, client_of, body
     revoked = client_of(affiliate.user)
     ApiKey.objects.filter(user=affiliate.user, scopes__contains=["submit"]).update(revoked_at=TODAY)
     for api, status in [*cases, (revoked, 401)]:
-        unchanged(lambda api=api: api.post("/api/v1/submissions", body, content_type="application/json"), status)
+        unchanged(status, api.post, "/api/v1/submissions", body)
 
 
 def test_a_post_of_somebody_else_does_not_exist(client_of, submitted, campaign):
@@ -295,7 +280,7 @@ def test_a_post_of_somebody_else_does_not_exist(client_of, submitted, campaign):
         assert api.get(address).status_code == api.get(f"{address}/metrics").status_code == 404
         assert api.get("/api/v1/submissions/history").json()["results"] == []
     another = client_of(strangers[0])
-    unchanged(lambda: another.put(f"{address}/metrics", {"claimed_views": 1}), 404)
+    unchanged(404, another.put, f"{address}/metrics", {"claimed_views": 1})
 
 
 def test_the_advertisers_people_and_staff_read_and_do_not_claim(client_of, submitted, campaign):
@@ -439,22 +424,13 @@ def test_a_query_that_makes_no_sense_is_refused(api, query):
     hostile.assert_problem(api.get(f"/api/v1/submissions/history?{query}"), 400)
 
 
-def _queries(api, address):
-    api.get(address)  # the key's last use is noted once a minute
-    with CaptureQueriesContext(
-        connection,
-    ) as captured:
-        assert api.get(address).status_code == 200
-    return len(captured)
-
-
 def test_reading_takes_few_queries_however_much_there_is(api, body, submitted, drain_all, history):
     """Key, own advertisers, rows; verdicts, or snapshots and their claims' verdicts, besides."""
     post = f"/api/v1/submissions/{submitted.json()['id']}"
     for _ in range(2):
-        assert _queries(api, post) == 3
-        assert _queries(api, f"{post}/metrics") == 6
-        assert _queries(api, "/api/v1/submissions/history") == 4
-        assert _queries(api, "/api/v1/submissions/history?limit=50") == 5
+        assert queries(api, post) == 3
+        assert queries(api, f"{post}/metrics") == 6
+        assert queries(api, "/api/v1/submissions/history") == 4
+        assert queries(api, "/api/v1/submissions/history?limit=50") == 5
         with clock.at(TODAY + timedelta(hours=7)):
             drain_all()

@@ -78,7 +78,10 @@ def test_the_same_figures_again_add_nothing_and_new_ones_are_looked_at_again(cla
 def test_a_post_that_was_never_there_gets_a_second_look_a_day_later(claim, drain_all, world_post, sandbox):
     affiliate, campaign = AffiliateFactory(), CampaignFactory()
     post, views = _views(world_post, sandbox)
-    missing = type(post)(**{f: getattr(post, f) for f in post.__slots__} | {"external_id": "AAAAAAAAAAA", "url": "https://youtu.be/AAAAAAAAAAA"})
+    missing = type(post)(
+        **{f: getattr(post, f) for f in post.__slots__}
+        | {"external_id": "AAAAAAAAAAA", "url": "https://youtu.be/AAAAAAAAAAA"}
+    )
     submitted = claim(affiliate, campaign, missing, views)
     drain_all()
     first = ReconciliationLog.objects.get()

@@ -1,9 +1,9 @@
 """Submitting at the level of the service: who may claim what and when, and what follows from a claim."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
-from django.apps import apps
 
 from affiliates.models import AuditEvent
 from alerts import services as alert_services
@@ -17,23 +17,18 @@ from reconciliation.errors import ClaimRefusedError, SecondClaimantError
 from reconciliation.models import AffiliateReport, Job, PlatformReport, PostState, ReconciliationLog, TrustScore
 from reconciliation.services import draining, runs, submission
 from tests.factories import TODAY, AdvertiserFactory, AffiliateFactory, CampaignFactory, EnrolmentFactory
+from tests.reconciliation.support import NEVER_THERE, rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("today")]
 
-NEVER_THERE = "https://www.youtube.com/watch?v=AAAAAAAAAAA"
+MADE = {"affiliate": AffiliateFactory, "campaign": CampaignFactory}
 
 
-def rows() -> dict[str, int]:
-    """How many rows every table has."""
-    return {model._meta.label: model._default_manager.count() for model in apps.get_models()}
-
-
-def refused(code: str, field: str, **given: object) -> None:
+def refused(code: str, field: str, **given: Any) -> None:
     """Submitting this is refused with this code, about this field, and leaves no row."""
-    call = {"affiliate": None, "campaign": None, "url": NEVER_THERE, "figures": Figures(views=1)} | given
-    call["affiliate"] = call["affiliate"] or AffiliateFactory()
-    call["campaign"] = call["campaign"] or CampaignFactory()
-    call["platform"] = Platform.objects.get(slug=call.get("platform", "youtube"))
+    made = {name: factory() for name, factory in MADE.items() if name not in given}
+    call: dict[str, Any] = {"url": NEVER_THERE, "figures": Figures(views=1), **made, **given}
+    call.setdefault("platform", Platform.objects.get(slug="youtube"))
     before = rows()
     with pytest.raises(ClaimRefusedError) as refusal:
         submission.submit(**call)
@@ -162,7 +157,7 @@ def test_who_was_removed_does_not_go_on_claiming(claim, world_post):
 
 
 def test_a_second_claimant_is_refused_recorded_and_alerted(claim, world_post):
-    first, second = AffiliateFactory(), AffiliateFactory()
+    first, second = AffiliateFactory(name="The first"), AffiliateFactory()
     campaign = CampaignFactory()
     post = claim(first, campaign, world_post(), 1).post
     before = rows()
@@ -170,7 +165,7 @@ def test_a_second_claimant_is_refused_recorded_and_alerted(claim, world_post):
         with pytest.raises(SecondClaimantError) as refusal:
             claim(second, campaign, world_post(), 5)
     assert (refusal.value.code, refusal.value.status) == ("already_claimed", 409)
-    assert first.name not in refusal.value.message
+    assert "The first" not in refusal.value.message
     added = {table: n - before[table] for table, n in rows().items() if n != before[table]}
     assert added == {"affiliates.AuditEvent": 2, "django_q.OrmQ": 2}
     for event in AuditEvent.objects.filter(action="claim.refused_second_claimant"):

@@ -1,9 +1,6 @@
 """`manage.py seed`: a believable month of advertisers, affiliates, claims and verdicts, made by the real pipeline."""
 
-import logging
 from argparse import ArgumentParser
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -80,7 +77,7 @@ class Command(BaseCommand):
     def _run(self, seeding: Seeding, plan: story.Story) -> None:
         total = sum(len(session.claims) for session in plan.sessions)
         done = 0
-        with _quiet_log(), progress("Claims judged", total) as show:
+        with progress("Claims judged", total) as show:
 
             def on_session(session: story.Session) -> None:
                 nonlocal done
@@ -89,14 +86,3 @@ class Command(BaseCommand):
 
             seeding.run(on_session)
         self.stdout.write(f"{plan.posts:,} posts with {total:,} claims, {plan.start:%d %b} to {plan.end:%d %b %Y}.")
-
-
-@contextmanager
-def _quiet_log() -> Iterator[None]:
-    """A line for every call would bury the progress."""
-    before = logging.root.manager.disable
-    logging.disable(logging.INFO)
-    try:
-        yield
-    finally:
-        logging.disable(before)

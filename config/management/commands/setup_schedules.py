@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.db import connection, transaction
 from django_q.models import Schedule
 
 SCHEDULES = {"Forget expired sessions": ("affiliates.tasks.forget_expired_sessions", Schedule.DAILY)}
@@ -12,8 +13,9 @@ SCHEDULES = {"Forget expired sessions": ("affiliates.tasks.forget_expired_sessio
 class Command(BaseCommand):
     help = "Set up what the workers do by the clock."
 
+    @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
+        with connection.cursor() as cursor:  # workers that start at once; a schedule's name is not unique by itself
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('schedules', 0))")
         for name, (task, often) in SCHEDULES.items():
-            Schedule.objects.get_or_create(name=name, defaults={"func": task, "schedule_type": often})
-            Schedule.objects.filter(name=name).update(func=task, schedule_type=often)
-        Schedule.objects.exclude(name__in=SCHEDULES).delete()
+            Schedule.objects.update_or_create(name=name, defaults={"func": task, "schedule_type": often})

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.db import transaction
@@ -67,11 +68,6 @@ def test_every_list_opens_with_its_rows_and_few_queries(staff, model, django_ass
         response = staff.get(url)
     assert response.status_code == 200
     assert response.context["cl"].result_count > 0
-
-
-@tables
-def test_every_list_can_be_searched(staff, model):
-    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     assert staff.get(url, {"q": "post 7 %_'"}).status_code == 200
 
 
@@ -85,12 +81,12 @@ def test_every_filter_of_a_list_works(staff, model):
 
 @tables
 def test_every_row_has_a_page_with_few_queries(staff, model, django_assert_max_num_queries):
-    row = admin.site._registry[model].get_queryset(None).first()  # type: ignore[arg-type]
+    row: Any = admin.site._registry[model].get_queryset(None).first()  # type: ignore[arg-type]
     url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[row.pk])
     with django_assert_max_num_queries(MAX_PAGE_QUERIES):
         response = staff.get(url)
     assert response.status_code == 200
-    assert b"<b>x</b>" not in response.content
+    assert b"<b>" not in response.content
 
 
 @tables
@@ -127,15 +123,9 @@ def test_every_table_of_the_apps_has_a_page_or_stands_on_one():
     on_a_page = set(admin.site._registry)
     for each in admin.site._registry.values():
         on_a_page |= {inline.model for inline in each.inlines}
-    from_apps = {model for app in APP_ORDER[:5] for model in apps_models(app)}
+    from_apps = {model for app in APP_ORDER[:5] for model in apps.get_app_config(app).get_models()}
     missing = {model.__name__ for model in from_apps - on_a_page}
     assert missing == {"IdempotencyKey"} & missing
-
-
-def apps_models(label: str) -> list[Any]:
-    from django.apps import apps
-
-    return list(apps.get_app_config(label).get_models())
 
 
 def test_the_index_lists_the_house_from_what_must_be_looked_at_first(world, db, rf):
@@ -159,15 +149,13 @@ def test_the_home_page_opens(staff):
 def test_a_page_that_is_not_there_is_said_to_be_gone(staff):
     gone = staff.get(reverse("admin:alerts_alert_change", args=["no-id"]))
     assert gone.status_code == 302
-    assert staff.post(
-        reverse("admin:alerts_alert_change", args=["no-id"]), {"action": "resolve"}
-    ).status_code == 404
+    assert staff.post(reverse("admin:alerts_alert_change", args=["no-id"]), {"action": "resolve"}).status_code == 404
 
 
 def test_staff_without_rights_see_nothing(world, db):
     client = client_for(User.objects.create_user("clerk@example.com", is_staff=True))
     assert client.get(reverse("admin:alerts_alert_changelist")).status_code == 403
-    assert client.get(reverse("admin:alerts_alert_change", args=[Alert.objects.first().pk])).status_code == 403
+    assert client.get(reverse("admin:alerts_alert_change", args=[Alert.objects.latest("id").pk])).status_code == 403
 
 
 def test_affiliates_and_members_do_not_come_in(world, db):
@@ -179,5 +167,5 @@ def test_the_queues_own_tables_can_only_be_looked_at(staff):
     for model in (Failure, OrmQ, Schedule):
         site = admin.site._registry[model]
         assert isinstance(site, Closed)
-        assert site.actions is None
+        assert not site.actions
     assert not AuditEvent.objects.filter(action__startswith="task").exists()

@@ -1,0 +1,52 @@
+"""What requests say: claims, and which posts to look at."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from config.api.fields import CountField, StrictSerializer, WordsField
+from platforms.links import MAX_URL_CHARS
+from reconciliation.comparison import Figures
+
+MAX_LISTED_POSTS = 500
+
+
+class FiguresSerializer(StrictSerializer):
+    """The figures of a claim, whole: one that is left out, or null, is not claimed. At least one is."""
+
+    claimed_views = CountField(required=False, allow_null=True)
+    claimed_clicks = CountField(required=False, allow_null=True)
+    claimed_conversions = CountField(required=False, allow_null=True)
+
+    @property
+    def figures(self) -> Figures:
+        """The claim as the services take it."""
+        return Figures(*(self.validated_data.get(f"claimed_{name}") for name in ("views", "clicks", "conversions")))
+
+
+class SubmissionSerializer(FiguresSerializer):
+    """A claim for a post."""
+
+    campaign = serializers.UUIDField()
+    platform = serializers.CharField(max_length=32, help_text="A slug; `meta` is another word for `facebook`.")
+    url = serializers.CharField(max_length=MAX_URL_CHARS)
+    title = WordsField(max_length=300, required=False, allow_blank=True)
+    description = WordsField(max_length=5000, required=False, allow_blank=True, multiline=True)
+
+
+class RunRequestSerializer(StrictSerializer):
+    """Which posts to look at: those that meet all that is named. `from` and `to` mean when a post was submitted."""
+
+    campaign = serializers.UUIDField(required=False)
+    affiliate = serializers.UUIDField(required=False)
+    platform = serializers.CharField(max_length=32, required=False)
+    posts = serializers.ListField(
+        child=serializers.UUIDField(), min_length=1, max_length=MAX_LISTED_POSTS, required=False
+    )
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """`from` is a word of the language, and can't be the name of a class's attribute."""
+        return super().get_fields() | {
+            "from": serializers.DateTimeField(required=False),
+            "to": serializers.DateTimeField(required=False),
+        }

@@ -1,0 +1,139 @@
+"""Every address of the API with something behind it, and a client of everybody there is.
+
+A new route needs an entry in `BODIES` where it changes something, and one in `World.ids` where its path has a new
+parameter; its row in the table of docs/api.md is what the tests hold it to.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver
+from rest_framework.test import APIClient
+
+from affiliates.models import User
+
+DOCS = Path(__file__).parents[2] / "docs" / "api.md"
+ROLES = ("anonymous", "affiliate", "viewer", "analyst", "manager", "staff")
+METHODS = ("get", "post", "put", "patch", "delete")
+
+FIGURES = {"claimed_views": 1_000, "claimed_clicks": 5, "claimed_conversions": 1}
+SUBMISSION = FIGURES | {
+    "campaign": "{campaign_id}",
+    "platform": "youtube",
+    "url": "https://www.youtube.com/watch?v=abcdefghijk",
+    "title": "A title",
+    "description": "What it is about.",
+}
+CAMPAIGN = {"starts_on": "2026-12-01", "ends_on": "2026-12-31", "budget": "10.00", "claim_window_days": 7}
+PLATFORMS = {"platforms": [{"platform": "youtube", "rate_per_click": "0.50"}]}
+ME = {"name": "New name", "discord_user_id": "123456789012345678"}
+
+BODIES: dict[tuple[str, str], dict[str, Any]] = {
+    ("POST", "/api/v1/affiliates"): ME | {"email": "new@example.com", "password": "correct horse battery"},
+    ("PUT", "/api/v1/affiliates/me"): ME,
+    ("PATCH", "/api/v1/affiliates/me"): ME,
+    ("POST", "/api/v1/submissions"): SUBMISSION,
+    ("POST", "/api/v1/affiliates/submissions"): SUBMISSION,
+    ("PUT", "/api/v1/submissions/{post_id}/metrics"): FIGURES,
+    ("PUT", "/api/v1/affiliates/submissions/{post_id}/metrics"): FIGURES,
+    ("POST", "/api/v1/campaigns"): CAMPAIGN
+    | PLATFORMS
+    | {
+        "advertiser": "{advertiser_id}",
+        "brand": "BRAND",
+        "market": "MARKET",
+        "campaign_name": "New campaign",
+        "year": 2027,
+        "currency": "EUR",
+        "conversion_lag_h": 48,
+        "is_open": False,
+        "allows_shared_content": True,
+    },
+    ("PUT", "/api/v1/campaigns/{campaign_id}"): CAMPAIGN,
+    ("PATCH", "/api/v1/campaigns/{campaign_id}"): CAMPAIGN,
+    ("POST", "/api/v1/campaigns/{campaign_id}/activate"): {},
+    ("POST", "/api/v1/campaigns/{campaign_id}/pause"): {},
+    ("POST", "/api/v1/campaigns/{campaign_id}/complete"): {},
+    ("PUT", "/api/v1/campaigns/{campaign_id}/platforms"): PLATFORMS,
+    ("POST", "/api/v1/brands"): {"code": "NEW", "name": "New brand", "advertiser": "{advertiser_id}"},
+    ("POST", "/api/v1/markets"): {"code": "NEW", "country": "New country", "region": "New region"},
+    ("POST", "/api/v1/reconciliation/run"): {"campaign": "{campaign_id}"},
+    ("PUT", "/api/v1/alerts/{alert_id}/acknowledge"): {},
+    ("PUT", "/api/v1/alerts/{alert_id}/resolve"): {"note": "Talked to them."},
+}
+"""What each endpoint that changes something takes, in one form that it accepts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the table: who may do what. Cells are by role."""
+
+    method: str
+    path: str
+    scope: str
+    cells: dict[str, str]
+
+    def allows(self, role: str) -> bool:
+        return self.cells[role] != "–"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """People by role with their clients, clients of strangers of these roles, and ids to stand for parameters."""
+
+    people: dict[str, User]
+    clients: dict[str, APIClient]
+    strangers: dict[str, APIClient]
+    ids: dict[str, str]
+
+    def path(self, template: str) -> str:
+        """An address with the world's own ids in it."""
+        return template.format(**self.ids)
+
+    def client_for(self, row: "Row") -> APIClient:
+        """Somebody who may use this endpoint; staff if they may."""
+        return self.clients[next(role for role in reversed(ROLES) if row.allows(role))]
+
+    def body(self, row: Row) -> dict[str, Any]:
+        """A body that this endpoint accepts."""
+        return {name: self._filled(value) for name, value in BODIES.get((row.method, row.path), {}).items()}
+
+    def _filled(self, value: Any) -> Any:
+        return value.format(**self.ids) if isinstance(value, str) and value.startswith("{") else value
+
+
+def documented() -> list[Row]:
+    """The rows of docs/api.md."""
+    cells = [
+        re.split(r"\s*\|\s*", line.strip("| \n")) for line in DOCS.read_text().splitlines() if line.startswith("| ")
+    ]
+    header = next(row for row in cells if row[:3] == ["method", "path", "scope"])
+    assert tuple(header[3:]) == ROLES
+    return [
+        Row(method, path, scope, dict(zip(ROLES, by_role, strict=True)))
+        for method, path, scope, *by_role in cells
+        if method.lower() in METHODS
+    ]
+
+
+def routed() -> set[tuple[str, str]]:
+    """Every (method, path) under /api/ that the URLconf answers."""
+    return {
+        (method.upper(), path)
+        for path, pattern in _patterns(get_resolver().url_patterns, "/")
+        if path.startswith("/api/")
+        for method in METHODS
+        if hasattr(pattern.callback.cls, method)  # type: ignore[attr-defined]
+    }
+
+
+def _patterns(patterns: Any, prefix: str) -> Iterator[tuple[str, URLPattern]]:
+    for pattern in patterns:
+        path = prefix + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", str(pattern.pattern))
+        if isinstance(pattern, URLResolver):
+            yield from _patterns(pattern.url_patterns, path)
+        else:
+            yield path, pattern

@@ -1,0 +1,61 @@
+"""Fixtures of the API's tests."""
+
+import pytest
+from rest_framework.test import APIClient
+
+from alerts import services as alert_services
+from alerts.models import Alert
+from campaigns.models import Post
+from reconciliation.models import ReconciliationLog
+from reconciliation.services import runs
+from tests.config.api_world import World
+from tests.factories import (
+    AdvertiserFactory,
+    AffiliateFactory,
+    BrandFactory,
+    CampaignFactory,
+    EnrolmentFactory,
+    MarketFactory,
+    MembershipFactory,
+    UserFactory,
+)
+
+
+@pytest.fixture
+def world(db, today, settings, client_of, sandbox, world_post, claim, drain_all):
+    """A claim that was judged, in a campaign that nobody else can see, with its alert and a run."""
+    settings.OPEN_SIGNUP = True
+    advertiser = AdvertiserFactory()
+    brand = BrandFactory(advertiser=advertiser, code="BRAND")
+    campaign = CampaignFactory(advertiser=advertiser, brand=brand, market=MarketFactory(code="MARKET"), is_open=False)
+    affiliate = AffiliateFactory()
+    EnrolmentFactory(campaign=campaign, affiliate=affiliate)
+    members = {
+        role: MembershipFactory(advertiser=advertiser, role=role).user for role in ("viewer", "analyst", "manager")
+    }
+    people = {"affiliate": affiliate.user, **members, "staff": UserFactory(is_staff=True)}
+    strangers = {"affiliate": AffiliateFactory().user} | {role: MembershipFactory(role=role).user for role in members}
+
+    claim(affiliate, campaign, world_post("youtube"), 10**9)
+    drain_all()
+    verdict = ReconciliationLog.objects.get()
+    alert_services.open_for_verdicts(verdict_ids=[verdict.pk])
+    run = runs.request_run(posts=Post.objects.all(), by=members["manager"], scope={})
+    rows = {
+        "advertiser_id": advertiser,
+        "affiliate_id": affiliate,
+        "alert_id": Alert.objects.get(),
+        "campaign_id": campaign,
+        "post_id": verdict.post,
+        "result_id": verdict,
+        "run_id": run,
+    }
+    return World(
+        people=people,
+        clients={"anonymous": APIClient()} | {role: client_of(user) for role, user in people.items()},
+        strangers={role: client_of(user) for role, user in strangers.items()},
+        ids={name: str(row.pk) for name, row in rows.items()},
+    )
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args):
+    return browser_type_launch_args | {"executable_path": "/usr/bin/chromium", "args": ["--no-sandbox"]}

@@ -1,0 +1,289 @@
+"""Lanes: pacing, leases and attempts, and what a platform's trouble does to its own lane and to no other."""
+
+import time
+from datetime import timedelta
+
+import pytest
+from django_q.models import OrmQ
+
+from affiliates.models import AuditEvent
+from config import clock
+from platforms.adapters import ADAPTER_CLASSES
+from platforms.sandbox.wire import FaultKind
+from platforms.services import resume_connection
+from reconciliation.models import Job, PostState, ReconciliationLog
+from reconciliation.services import draining, jobs
+from tests.factories import TODAY, AffiliateFactory, CampaignFactory, UserFactory
+from tests.reconciliation.support import lane_of, leased
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("today")]
+
+
+@pytest.fixture
+def claim_many(claim, world_post):
+    """Claim so many posts of a platform."""
+    affiliate, campaign = AffiliateFactory(), CampaignFactory()
+
+    def make(count, platform="youtube", start=0):
+        return [claim(affiliate, campaign, world_post(platform, n), 1) for n in range(start, start + count)]
+
+    return make
+
+
+def lease(slug="youtube"):
+    return jobs.lease_batch(connection_id=lane_of(slug).pk)
+
+
+def after(seconds):
+    return clock.at(TODAY + timedelta(seconds=seconds))
+
+
+# --- Pacing
+
+
+def test_the_first_claim_on_a_quiet_lane_leaves_at_once(claim_many):
+    claim_many(1)
+    assert len(lease().jobs) == 1
+    assert lane_of("youtube").last_call_at == TODAY
+
+
+def test_a_partial_batch_waits_until_a_second_after_the_last_call_and_one_caller_waits_for_it(claim_many):
+    claim_many(1)
+    lease()
+    claim_many(2, start=1)
+    with after(0.4):
+        assert lease() == jobs.Wait(TODAY + timedelta(seconds=1))
+        assert lease() is None
+        claim_many(1, start=3)
+    with after(0.99):
+        assert lease() is None
+    with after(1):
+        assert len(lease().jobs) == 3
+
+
+def test_a_full_batch_leaves_at_once_and_the_rest_is_paced(claim_many):
+    claim_many(1)
+    lease()
+    claim_many(52, start=1)
+    with after(0.2):
+        assert len(lease().jobs) == 50
+        assert lease() == jobs.Wait(TODAY + timedelta(seconds=1.2))
+    with after(1.2):
+        assert len(lease().jobs) == 2
+
+
+def test_when_the_one_who_waits_dies_the_next_takes_its_place(claim_many):
+    claim_many(1)
+    lease()
+    claim_many(1, start=1)
+    with after(0.1):
+        assert isinstance(lease(), jobs.Wait)
+    with after(0.5):
+        assert lease() is None
+    with after(1.6):
+        assert len(lease().jobs) == 1
+
+
+def test_who_finds_that_a_full_batch_left_meanwhile_waits_on(claim_many, monkeypatch):
+    clock.set(None)
+    claim_many(1)
+    lane = lane_of("youtube").pk
+    draining.drain(connection_id=lane)
+    claim_many(1, start=1)
+    waits_s = []
+    really_sleep = time.sleep
+
+    def sleep(wait_s):
+        waits_s.append(wait_s)
+        if len(waits_s) == 1:
+            claim_many(50, start=2)
+            assert len(lease().jobs) == 50
+        really_sleep(wait_s)
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    assert draining.drain(connection_id=lane) == 1  # the one that the full batch left over
+    assert len(waits_s) == 2
+
+
+def test_other_lanes_are_not_paced_by_this_one(claim_many):
+    claim_many(1)
+    claim_many(1, "x")
+    lease()
+    assert len(lease("x").jobs) == 1
+
+
+def test_the_most_urgent_go_first(claim_many, monkeypatch):
+    monkeypatch.setattr(ADAPTER_CLASSES["youtube"], "batch_size", 2)
+    posts = [submitted.post for submitted in claim_many(4)]
+    Job.objects.filter(post=posts[0]).update(priority=jobs.PRIORITY[Job.Reason.SECOND_LOOK])
+    Job.objects.filter(post=posts[1]).update(due_at=TODAY + timedelta(seconds=5))
+    Job.objects.filter(post=posts[3]).update(due_at=TODAY - timedelta(seconds=5))
+    assert [job.post for job in leased().jobs] == [posts[3], posts[2]]
+    assert [job.post for job in leased().jobs] == [posts[0]]
+
+
+# --- Attempts
+
+
+def test_attempts_count_before_the_work_begins_and_a_lost_worker_uses_them_up(claim_many):
+    claim_many(1)
+    for attempt in range(1, jobs.MAX_ATTEMPTS + 1):
+        with after(attempt * 100):
+            assert [job.attempts for job in Job.objects.all()] == [attempt - 1]
+            assert len(leased().jobs) == 1
+        with after(attempt * 100 + jobs.LEASE_S):
+            jobs.sweep()
+            assert Job.objects.get().state == "leased"  # it is held to the very end of the lease
+        with after(attempt * 100 + jobs.LEASE_S + 1):
+            jobs.sweep()
+    job = Job.objects.get()
+    assert (job.state, job.attempts, job.lease) == ("dead", jobs.MAX_ATTEMPTS, None)
+    assert "lost" in job.last_error
+
+
+def test_an_outage_is_tried_again_ever_later_then_given_up_visibly_and_retried(claim_many, sandbox, drain_all):
+    claim_many(2)
+    sandbox.state.set_fault("youtube", FaultKind.SERVER_ERROR, 1, 600)
+    for attempt in range(1, jobs.MAX_ATTEMPTS + 1):
+        with clock.at(TODAY + timedelta(hours=attempt)):
+            assert draining.work(leased()) == 0
+            waits = {job.due_at - clock.now() for job in Job.objects.all() if job.state == "due"}
+            longest_s = min(jobs.BACKOFF_MAX_S, jobs.BACKOFF_BASE_S * 2**attempt)
+            assert all(timedelta(0) <= wait <= timedelta(seconds=longest_s) for wait in waits)
+    assert sandbox.state.data_calls("youtube") == jobs.MAX_ATTEMPTS
+    for job in Job.objects.all():
+        assert (job.state, job.attempts) == ("dead", jobs.MAX_ATTEMPTS)
+        assert job.last_error.startswith("unavailable: ")
+        assert job.finished_at
+    assert not ReconciliationLog.objects.exists()
+    sandbox.state.reset()
+    person = UserFactory(is_staff=True)
+    dead = list(Job.objects.values_list("pk", flat=True))
+    OrmQ.objects.all().delete()
+    assert jobs.retry_dead(job_ids=dead, by=person) == 2
+    assert jobs.retry_dead(job_ids=dead, by=person) == 0
+    assert OrmQ.objects.count() == 1  # the lane is woken
+    assert AuditEvent.objects.filter(action="job.retried", actor=person).count() == 2
+    assert drain_all() == 2
+    assert ReconciliationLog.objects.counted().count() == 2
+
+
+def test_of_several_dead_looks_at_one_post_one_is_retried_and_none_beside_a_pending_one(claim_many, claim):
+    (first,) = claim_many(1)
+    Job.objects.update(state="dead", attempts=8)
+    jobs.request_looks(post_ids=[first.post.pk], request_id="")
+    Job.objects.update(state="dead")
+    dead = list(Job.objects.values_list("pk", flat=True))
+    assert len(dead) == 2
+    assert jobs.retry_dead(job_ids=dead) == 1
+    assert jobs.retry_dead(job_ids=dead) == 0
+    assert (Job.objects.filter(state="due").count(), Job.objects.filter(state="dead").count()) == (1, 1)
+
+
+def test_new_figures_for_a_post_whose_look_was_given_up_have_it_looked_at_again(claim_many, claim, drain_all):
+    (first,) = claim_many(1)
+    Job.objects.update(state="dead", attempts=8)
+    again = claim(first.post.affiliate, first.post.campaign, _world_of(first), 2)
+    assert again.outcome == "new_claim"
+    assert drain_all() == 1
+    assert ReconciliationLog.objects.counted().count() == 2  # the first claim was open still
+
+
+def test_an_error_of_our_own_is_named_and_tried_again(claim_many, sandbox, drain_all, monkeypatch):
+    claim_many(1)
+
+    def broken(**_):
+        raise ZeroDivisionError("by nought")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(draining, "settle", broken)
+        with pytest.raises(ZeroDivisionError):
+            draining.work(leased())
+    job = Job.objects.get()
+    assert (job.state, job.attempts, job.last_error) == ("due", 1, "ZeroDivisionError: by nought")
+    with after(60):
+        assert drain_all() == 1
+
+
+# --- A platform's trouble
+
+
+def test_a_dead_credential_parks_its_lane_and_no_other(claim_many, sandbox, drain_all):
+    claim_many(3)
+    claim_many(2, "x")
+    sandbox.state.set_fault("youtube", FaultKind.AUTH, 1, 600)
+    assert drain_all() == 2
+    lane = lane_of("youtube")
+    assert (lane.state, lane.parked_at) == ("parked", TODAY)
+    assert lane.parked_reason.startswith("auth: ")
+    assert lane_of("x").state == "active"
+    waiting = Job.objects.filter(connection=lane)
+    assert set(waiting.values_list("state", "attempts")) == {("due", 0)}
+    assert lane.pk not in draining.lanes()
+    with after(60):
+        OrmQ.objects.all().delete()
+        assert jobs.sweep() == 0
+        assert lease() is None
+    assert sandbox.state.data_calls("youtube") == 1
+    sandbox.state.reset()
+    resume_connection(connection_id=lane.pk, by=UserFactory(is_staff=True))
+    with after(60):
+        assert jobs.sweep() == 1
+        assert drain_all() == 3
+    assert ReconciliationLog.objects.count() == 5
+
+
+@pytest.mark.parametrize("platform", ["x", "youtube", "reddit"])
+def test_a_throttled_lane_rests_until_the_moment_the_platform_named(claim_many, sandbox, drain_all, platform):
+    claim_many(2, platform)
+    sandbox.state.set_fault(platform, FaultKind.RATE_LIMIT, 1, 30)
+    assert drain_all() == 0
+    rests_until = lane_of(platform).not_before
+    assert rests_until is not None
+    wait_s = (rests_until - TODAY).total_seconds()
+    assert wait_s == draining.RATE_LIMIT_DEFAULT_S if platform == "youtube" else 28 <= wait_s <= 31
+    assert set(Job.objects.values_list("state", "attempts", "due_at")) == {("due", 0, rests_until)}
+    sandbox.state.set_fault(platform, FaultKind.RATE_LIMIT, 0, 0)
+    claim_many(1, platform, start=2)  # what comes meanwhile waits as well
+    with clock.at(rests_until - timedelta(seconds=1)):
+        assert jobs.sweep() == 0
+        assert drain_all() == 0
+    assert sandbox.state.data_calls(platform) == 1
+    with clock.at(rests_until):
+        assert drain_all() == 3
+    assert sandbox.state.data_calls(platform) == 2
+
+
+@pytest.mark.parametrize("kind", [FaultKind.MALFORMED, FaultKind.RESET])
+def test_a_broken_answer_costs_an_attempt_and_settles_nothing(claim_many, sandbox, drain_all, kind):
+    claim_many(2)
+    sandbox.state.set_fault("youtube", kind, 1, 600)
+    assert draining.work(leased()) == 0
+    assert set(Job.objects.values_list("state", "attempts")) == {("due", 1)}
+    assert not PostState.objects.exclude(last_fetched_at=None).exists()
+    sandbox.state.reset()
+    with after(60):
+        assert drain_all() == 2
+
+
+# --- What the queue forgot
+
+
+def test_the_sweep_wakes_each_lane_that_has_had_work_for_a_while(claim_many, claim, world_post):
+    claim_many(2)
+    claim_many(1, "x")
+    claim(AffiliateFactory(), CampaignFactory(), world_post("reddit"), None, clicks=1)
+    OrmQ.objects.all().delete()
+    assert jobs.sweep() == 0  # due just now: its own hint is under way
+    with after(2):
+        assert jobs.sweep() == 3
+    assert OrmQ.objects.count() == 3
+
+
+def _world_of(submitted):
+    """What `claim` needs to claim this post again."""
+
+    class Known:
+        platform, url = submitted.post.platform.slug, submitted.post.url
+
+    return Known

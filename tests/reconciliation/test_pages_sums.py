@@ -1,0 +1,110 @@
+"""The figures of the dashboard equal what plain SQL says, and add up."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from campaigns.models import Campaign
+from reconciliation.models import PostState, ReconciliationLog
+from tests.factories import CampaignFactory
+
+pytestmark = pytest.mark.django_db
+
+CURRENT = """
+    FROM reconciliation_poststate s
+    JOIN campaigns_post p ON p.id = s.post_id
+    JOIN reconciliation_affiliatereport c ON c.id = s.current_claim_id
+    LEFT JOIN reconciliation_reconciliationlog v ON v.id = s.current_verdict_id
+    WHERE p.campaign_id = %s AND p.displaced_at IS NULL AND p.merged_into_id IS NULL
+"""
+COMPARED = "v.status IN ('MATCHED', 'DISCREPANCY') AND v.views_discrepancy IS NOT NULL"
+
+
+def _sql(select: str, campaign: Campaign, rest: str = "") -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {select} {CURRENT} {rest}", [campaign.pk])
+        return cursor.fetchall()
+
+
+def _states(campaign: Campaign) -> Any:
+    return PostState.objects.filter(post__campaign=campaign).standing()
+
+
+def test_totals_equal_plain_sql(scene):
+    totals = _states(scene.campaign).totals()
+    names = ("posts", "affiliates", "claimed_views", "verified_views", "over_claimed_views", "unjudged_views")
+    assert tuple(totals[name] for name in names) == _sql(
+        f"""
+        count(*), count(DISTINCT p.affiliate_id), sum(c.claimed_views),
+        sum(least(c.claimed_views, c.claimed_views - v.views_discrepancy)) FILTER (WHERE {COMPARED}),
+        sum(greatest(v.views_discrepancy, 0)) FILTER (WHERE {COMPARED}),
+        sum(c.claimed_views) FILTER (WHERE NOT coalesce({COMPARED}, false))
+        """,
+        scene.campaign,
+    )[0]
+
+
+def test_claimed_views_are_verified_or_over_claimed_or_not_judged_to_the_last_one(scene):
+    totals = _states(scene.campaign).totals()
+    parts = [totals[f"{name}_views"] for name in ("verified", "over_claimed", "unjudged")]
+    assert totals["claimed_views"] == sum(parts)
+    assert all(parts)
+
+
+def test_each_word_counts_its_posts(scene):
+    counts = _states(scene.campaign).verdict_counts()
+    assert counts == {
+        "all": 9,
+        "matched": 1,
+        "low": 1,
+        "medium": 1,
+        "high": 1,
+        "too_early": 1,
+        "unverifiable": 2,  # Reddit counts no views, and nobody counts clicks yet
+        "post_missing": 1,
+        "pending": 1,
+    }
+    for word, count in counts.items():
+        if word != "all":
+            assert _states(scene.campaign).with_verdict(word).count() == count
+
+
+def test_money_at_risk_equals_plain_sql_and_never_mixes_currencies(scene):
+    assert [(row["currency"], row["amount"], row["posts"]) for row in _states(scene.campaign).money_at_risk()] == _sql(
+        "v.currency, sum(v.money_at_risk), count(*)", scene.campaign, "AND v.status = 'DISCREPANCY' GROUP BY 1 ORDER BY 1"
+    )
+    high = ReconciliationLog.objects.get(discrepancy_level="HIGH", status="DISCREPANCY")
+    assert high.money_at_risk == Decimal(high.views_discrepancy) / 1000 * 10
+    scene.posts["high"].campaign = CampaignFactory(advertiser=scene.advertiser, currency="EUR")
+    scene.posts["high"].save()
+    other = ReconciliationLog.objects.filter(post=scene.posts["high"]).values("money_at_risk")
+    assert other  # its verdict was drawn in dollars and stays in dollars, whatever the campaign pays in
+    currencies = [row["currency"] for row in PostState.objects.money_at_risk()]
+    assert currencies == ["USD"]
+
+
+def test_days_are_those_of_the_advertiser(scene):
+    rows = list(_states(scene.campaign).totals_by_claim_day("Pacific/Auckland"))
+    assert [str(row["day"]) for row in rows] == ["2026-11-21"]
+    rows = list(_states(scene.campaign).totals_by_claim_day(scene.advertiser.time_zone))
+    assert [str(row["day"]) for row in rows] == ["2026-11-20"]
+    claimed, verified = rows[0]["claimed"], rows[0]["verified"]
+    totals = _states(scene.campaign).totals()
+    assert (claimed, verified) == (totals["claimed_views"] - totals["unjudged_views"], totals["verified_views"])
+
+
+def test_sums_by_campaign_are_the_sums_of_each(scene):
+    empty = CampaignFactory(advertiser=scene.advertiser)
+    by_campaign = PostState.objects.filter(post__campaign__in=[scene.campaign, empty]).totals_by_campaign()
+    assert by_campaign == {scene.campaign.pk: _states(scene.campaign).totals()}
+    assert _states(empty).totals()["claimed_views"] is None
+
+
+def test_a_displaced_post_no_longer_counts(scene):
+    before = _states(scene.campaign).totals()
+    post = scene.posts["high"]
+    post.displaced_at = post.created_at
+    post.save()
+    assert _states(scene.campaign).totals()["posts"] == before["posts"] - 1

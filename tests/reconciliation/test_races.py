@@ -1,0 +1,266 @@
+"""What happens when several act at once: real threads, real transactions, one database."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from affiliates.models import AuditEvent
+from alerts import services as alert_services
+from alerts.errors import AlertStateError
+from alerts.models import Alert
+from campaigns.models import Enrolment, Post
+from config import clock
+from platforms.adapters import ADAPTER_CLASSES
+from reconciliation.comparison import Figures, TrustEffect
+from reconciliation.models import (
+    AffiliateReport,
+    Job,
+    PlatformReport,
+    PostState,
+    ReconciliationLog,
+    TrustEvent,
+    TrustScore,
+)
+from reconciliation.services import draining, jobs, runs, submission
+from reconciliation.services.settling import settle
+from reconciliation.trust import Outcome, accuracy
+from tests.factories import TODAY, AffiliateFactory, CampaignFactory, UserFactory
+from tests.reconciliation.support import lane_of, leased
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("today")]
+
+
+def together(*calls: Callable[[], Any]) -> list[Any]:
+    """Make these calls at the same moment, each in a thread of its own; their results, or what they raised."""
+    start = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], Any]) -> Any:
+        try:
+            start.wait(timeout=20)
+            return call()
+        except Exception as error:  # noqa: BLE001, for the test to look at
+            return error
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result() for future in [pool.submit(run, call) for call in calls]]
+
+
+def each_claim_has_one_counted_verdict() -> bool:
+    counted = Counter(ReconciliationLog.objects.counted().values_list("affiliate_report", flat=True))
+    return set(counted.values()) <= {1} and len(counted) == AffiliateReport.objects.count()
+
+
+# --- Submitting
+
+
+def test_twenty_at_once_with_one_new_claim_make_one_post_and_one_claim(client_of, world_post):
+    campaign, affiliate = CampaignFactory(), AffiliateFactory()
+    apis = [client_of(affiliate.user) for _ in range(20)]
+    body = {"campaign": str(campaign.pk), "platform": "youtube", "url": world_post().url, "claimed_views": 5}
+    answers = together(*(lambda api=api: api.post("/api/v1/submissions/", body) for api in apis))
+    assert Counter(answer.status_code for answer in answers) == {202: 1, 200: 19}
+    assert len({answer.json()["claim"]["id"] for answer in answers}) == 1
+    for model in (Post, AffiliateReport, PostState, Job, Enrolment):
+        assert model.objects.count() == 1
+
+
+def test_twenty_at_once_with_figures_of_their_own_lose_none(client_of, world_post, drain_all):
+    campaign, affiliate = CampaignFactory(), AffiliateFactory()
+    apis = [client_of(affiliate.user) for _ in range(20)]
+    body = {"campaign": str(campaign.pk), "platform": "youtube", "url": world_post().url}
+    answers = together(
+        *(
+            lambda n=n, api=api: api.post("/api/v1/submissions/", body | {"claimed_views": n})
+            for n, api in enumerate(apis)
+        )
+    )
+    assert Counter(answer.status_code for answer in answers) == {202: 20}
+    assert set(AffiliateReport.objects.values_list("claimed_views", flat=True)) == set(range(20))
+    assert (Post.objects.count(), Job.objects.count()) == (1, 1)
+    assert drain_all() == 1
+    assert each_claim_has_one_counted_verdict()
+    state = PostState.objects.get()
+    assert state.current_verdict == ReconciliationLog.objects.get(affiliate_report=state.current_claim)
+
+
+def test_of_two_affiliates_at_once_one_wins_and_the_other_is_refused(client_of, world_post):
+    campaign = CampaignFactory()
+    apis = [client_of(AffiliateFactory().user) for _ in range(2)]
+    for index in range(10):
+        body = {"campaign": str(campaign.pk), "platform": "x", "url": world_post("x", index).url, "claimed_views": 5}
+        answers = together(*(lambda api=api: api.post("/api/v1/submissions/", body) for api in apis))  # noqa: B023
+        assert sorted(answer.status_code for answer in answers) == [202, 409]
+        assert Post.objects.count() == AffiliateReport.objects.count() == index + 1
+    assert AuditEvent.objects.filter(action="claim.refused_second_claimant").count() == 10
+
+
+def test_one_affiliate_may_send_many_posts_at_once(client_of, world_post):
+    campaign, affiliate = CampaignFactory(), AffiliateFactory()
+    bodies = [
+        {"campaign": str(campaign.pk), "platform": "youtube", "url": world_post("youtube", n).url, "claimed_views": 1}
+        for n in range(10)
+    ]
+    apis = [client_of(affiliate.user) for _ in bodies]
+    answers = together(
+        *(
+            lambda api=api, body=body: api.post("/api/v1/submissions", body)
+            for api, body in zip(apis, bodies, strict=True)
+        )
+    )
+    assert Counter(answer.status_code for answer in answers) == {202: 10}
+    assert (Post.objects.count(), Enrolment.objects.count()) == (10, 1)
+
+
+# --- Settling
+
+
+def test_of_two_settlers_of_one_batch_one_draws_the_verdicts(claim, world_post, sandbox):
+    for index in range(5):
+        claim(AffiliateFactory(), CampaignFactory(), world_post("youtube", index), 5)
+    batch = leased()
+    answer = draining.ask(batch)
+    settlements = together(*[lambda: settle(batch=batch, answer=answer)] * 4)
+    assert sorted(settlements) == [0, 0, 0, 5]
+    assert ReconciliationLog.objects.count() == PlatformReport.objects.count() == TrustEvent.objects.count() == 5
+    assert each_claim_has_one_counted_verdict()
+
+
+def test_a_claim_that_comes_while_its_post_is_looked_at_gets_its_own_verdict(claim, world_post, drain_all):
+    campaign, affiliate, post = CampaignFactory(), AffiliateFactory(), world_post()
+    first = claim(affiliate, campaign, post, 5)
+    batch = leased()
+    answer = draining.ask(batch)
+    with clock.at(TODAY + timedelta(seconds=2)):
+        second = claim(affiliate, campaign, post, 6)
+        assert Job.objects.get().state == "leased"
+        assert settle(batch=batch, answer=answer) == 1
+        assert ReconciliationLog.objects.get().affiliate_report == first.claim
+        assert not Post.objects.get().is_reconciled
+        assert PostState.objects.get().current_verdict is None
+        assert drain_all() == 1
+    verdict = ReconciliationLog.objects.get(affiliate_report=second.claim)
+    assert verdict.platform_report.fetched_at >= second.claim.claimed_at
+    assert PostState.objects.get().current_verdict == verdict
+    assert each_claim_has_one_counted_verdict()
+    assert Post.objects.get().is_reconciled
+
+
+def test_claims_runs_and_settlements_at_once_leave_nothing_undone(claim, world_post, drain_all, sandbox):
+    campaign, affiliate = CampaignFactory(), AffiliateFactory()
+    posts = [claim(affiliate, campaign, world_post("youtube", index), 1).post for index in range(6)]
+    for number in range(2, 8):
+        clock.set(TODAY + timedelta(seconds=number))
+        runs.request_run(posts=Post.objects.all(), by=None, scope={})
+        batch = leased()
+        answer = draining.ask(batch)
+        results = together(
+            lambda: settle(batch=batch, answer=answer),  # noqa: B023
+            lambda: runs.request_run(posts=Post.objects.all(), by=None, scope={}),
+            lambda: jobs.sweep(),
+            *(lambda post=post: submission.claim_again(post=post, figures=Figures(views=number)) for post in posts),  # noqa: B023
+        )
+        assert [result for result in results if isinstance(result, Exception)] == []
+        assert results[0] == 6
+    clock.set(TODAY + timedelta(minutes=1))
+    drain_all()
+    assert AffiliateReport.objects.count() == 42
+    assert each_claim_has_one_counted_verdict()
+    assert not Job.objects.pending().exists()
+
+
+def test_trust_equals_a_recount_whoever_settled_when(claim, world_post, sandbox, monkeypatch):
+    monkeypatch.setattr(ADAPTER_CLASSES["x"], "batch_size", 2)
+    campaign, affiliate, other = CampaignFactory(), AffiliateFactory(), AffiliateFactory()
+    for index in range(48):
+        post = world_post("x", index)
+        times = 2 if index % 3 == 0 else 1
+        claim(other if index % 8 == 7 else affiliate, campaign, post, post.figures_at(TODAY).views * times)
+    batches = [leased("x") for _ in range(24)]
+    answers = [draining.ask(batch) for batch in batches]
+
+    def settle_share(worker: int) -> int:
+        return sum(settle(batch=batches[n], answer=answers[n]) for n in range(worker, 24, 8))
+
+    assert sum(together(*(lambda worker=worker: settle_share(worker) for worker in range(8)))) == 48
+    for who, total in ((affiliate, 42), (other, 6)):
+        recount = accuracy(
+            Outcome(str(event.post_id), event.day, event.claimed_at, str(event.claim_id), TrustEffect(event.effect))
+            for event in TrustEvent.objects.filter(affiliate=who)
+        )
+        kept = TrustScore.objects.get(affiliate=who)
+        assert (kept.trust_score, kept.total_submissions, kept.accurate_submissions) == (
+            recount.score,
+            recount.total,
+            recount.accurate,
+        )
+        assert recount.total == total
+
+
+def test_several_workers_on_one_lane_settle_everything_once(claim, world_post, sandbox):
+    campaign, affiliate = CampaignFactory(), AffiliateFactory()
+    for index in range(120):
+        claim(affiliate, campaign, world_post("youtube", index), 1)
+    lane = lane_of("youtube").pk
+    settled = together(*[lambda: draining.drain(connection_id=lane, paced=False)] * 4)
+    assert sum(settled) == 120
+    assert each_claim_has_one_counted_verdict()
+    assert sandbox.state.stats()["youtube"]["posts"] == 120
+    assert set(Job.objects.values_list("attempts", flat=True)) == {1}
+
+
+def test_a_holder_whose_lease_lapsed_adds_nothing(claim, world_post, sandbox):
+    claim(AffiliateFactory(), CampaignFactory(), world_post(), 5)
+    slow = leased()
+    answer = draining.ask(slow)
+    with clock.at(TODAY + timedelta(seconds=jobs.LEASE_S + 1)):
+        jobs.sweep()
+        quick = leased()
+        assert settle(batch=quick, answer=draining.ask(quick)) == 1
+        assert settle(batch=slow, answer=answer) == 0
+        jobs.give_back(batch=slow, error="too late")
+    job = Job.objects.get()
+    assert (job.state, job.attempts, job.last_error) == ("done", 2, "")
+    assert ReconciliationLog.objects.count() == PlatformReport.objects.count() == 1
+
+
+def test_a_slow_holder_whom_nobody_replaced_still_settles(claim, world_post, sandbox):
+    claim(AffiliateFactory(), CampaignFactory(), world_post(), 5)
+    slow = leased()
+    answer = draining.ask(slow)
+    with clock.at(TODAY + timedelta(seconds=jobs.LEASE_S + 1)):
+        assert settle(batch=slow, answer=answer) == 1
+        assert jobs.sweep() == 0
+    assert Job.objects.get().state == "done"
+
+
+# --- Deciding on alerts
+
+
+def test_of_two_who_decide_at_once_one_wins_and_the_other_is_told(claim, world_post, drain_all):
+    campaign = CampaignFactory()
+    people = [UserFactory() for _ in range(4)]
+    for index in range(5):
+        post = world_post("youtube", index)
+        claim(AffiliateFactory(), campaign, post, post.figures_at(TODAY).views * 2)
+    drain_all()
+    verdicts = list(ReconciliationLog.objects.values_list("pk", flat=True))
+    assert together(*[lambda: alert_services.open_for_verdicts(verdict_ids=verdicts)] * 4).count(5) >= 1
+    assert Alert.objects.count() == 5
+    for alert in Alert.objects.all():
+        results = together(
+            *(lambda by=by: alert_services.resolve(alert_id=alert.pk, by=by, note=by.name) for by in people)  # noqa: B023
+        )
+        winner = [person for person, result in zip(people, results, strict=True) if isinstance(result, Alert)]
+        assert len(winner) == 1
+        assert sum(isinstance(result, AlertStateError) for result in results) == 3
+        alert.refresh_from_db()
+        assert (alert.resolved_by, alert.resolution_note) == (winner[0], winner[0].name)
+        assert AuditEvent.objects.get(object_id=alert.pk).actor == winner[0]
