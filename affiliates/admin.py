@@ -141,7 +141,7 @@ class ApiKeyAdmin(RowAdmin):
     """Keys are made here and shown once; one that stands can only be revoked."""
 
     form = NewKeyForm
-    list_display = ("__str__", "user", "name", "scopes", "livemode", "last_used_at", "expires_at", "revoked_at")
+    list_display = ("__str__", "user", "name", "scopes", "last_used_at", "revoked_at")
     list_select_related = ("user",)
     list_filter = (set_or_not("revoked_at", "state", "Revoked", "In use"), "livemode")
     search_fields = ("prefix", "last4", "name", "user__email")
@@ -227,16 +227,15 @@ class InvitationAdmin(RowAdmin):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(ClosedAdmin):
-    list_display = ("created_at", "action", "actor", "object", "request_id")
+    list_display = ("created_at", "action", "actor", "row")
     list_select_related = ("actor",)
     list_filter = ("created_at",)
     search_fields = ("action", "actor__email", "object_id", "=request_id")
     ordering = ("-created_at", "-id")
 
-    @admin.display(description="row")
-    def object(self, event: AuditEvent) -> str:
+    def row(self, event: AuditEvent) -> str:
         """The row it happened to, as a link where the row has a page."""
-        text = f"{event.object_type} {event.object_id}"
+        text = f"{event.object_type} …{str(event.object_id)[-6:]}"
         try:
             url = reverse(f"admin:{event.object_type.replace('.', '_')}_change", args=[event.object_id])
         except NoReverseMatch:

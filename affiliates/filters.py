@@ -1,7 +1,7 @@
 """How lists of affiliates may be narrowed."""
 
 from django_filters import CharFilter
-from django_filters.rest_framework import FilterSet
+from django_filters.rest_framework.filterset import FilterSet
 
 from affiliates.models import Affiliate
 from config.api.filters import FlagFilter

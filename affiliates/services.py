@@ -131,8 +131,8 @@ def update_affiliate(*, affiliate: Affiliate, by: User, **changes: Any) -> Affil
 
 def _accept_invitation(code: str) -> None:
     """Use up an invitation; of two who try at once, one wins."""
-    used = Invitation.objects.filter(
-        digest=keys.digest(code), accepted_at=None, expires_at__gt=clock.now()
-    ).update(accepted_at=clock.now())
+    used = Invitation.objects.filter(digest=keys.digest(code), accepted_at=None, expires_at__gt=clock.now()).update(
+        accepted_at=clock.now()
+    )
     if not used:
         raise InvitationError("This invitation is unknown, used already, or too old.", field="invitation")

@@ -134,8 +134,7 @@ class AlertAdmin(ClosedAdmin):
         form_url: str = "",
         obj: Any = None,
     ) -> HttpResponse:
-        if obj:
-            context |= evidence(obj) | {"subtitle": f"{obj.affiliate} in {obj.campaign}"}
+        context |= evidence(obj) | {"subtitle": f"{obj.affiliate} in {obj.campaign}"}
         return super().render_change_form(request, context, add, change, form_url, obj)
 
 

@@ -2,7 +2,7 @@
 
 from django.db.models import QuerySet
 from django_filters import CharFilter, ChoiceFilter, UUIDFilter
-from django_filters.rest_framework import FilterSet
+from django_filters.rest_framework.filterset import FilterSet
 
 from campaigns.models import Brand, Campaign
 from platforms.api.fields import ALIASES

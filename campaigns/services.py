@@ -108,7 +108,7 @@ def update_campaign(*, campaign: Campaign, by: User, **changes: Unpack[CampaignC
     Raises CampaignRefusedError for days that make no sense, CampaignStateError for another currency once there are
     posts: what they earned is counted in the present one.
     """
-    current = Campaign.objects.select_for_update().get(pk=campaign.pk)
+    current: Campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
     _check_days(changes.get("starts_on", current.starts_on), changes.get("ends_on", current.ends_on))
     given: dict[str, Any] = dict(changes)
     changed = {name: value for name, value in given.items() if value != getattr(current, name)}
@@ -153,7 +153,7 @@ def set_platforms(*, campaign: Campaign, by: User, platforms: Sequence[PlatformT
     One that is left out is removed, or closed if it has posts; a closed one that is listed again is open again.
     Raises CampaignRefusedError for one that is named twice, CampaignStateError for an empty list once it is no draft.
     """
-    current = Campaign.objects.select_for_update().get(pk=campaign.pk)
+    current: Campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
     if not platforms and current.status != Campaign.Status.DRAFT:
         raise CampaignStateError("Only a draft may be without platforms.", field="platforms", code="no_platform")
     _write_platforms(current, platforms)
@@ -196,7 +196,7 @@ def _check_days(starts_on: date, ends_on: date) -> None:
 
 def _move(campaign: Campaign, to: Campaign.Status, by: User) -> Campaign:
     """Of two who decide at once, one wins; the other is told how the campaign stands now."""
-    current = Campaign.objects.select_for_update().get(pk=campaign.pk)
+    current: Campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
     before = current.status
     if before not in _MOVES[to]:
         stands = current.get_status_display().lower()

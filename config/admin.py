@@ -236,7 +236,7 @@ class ClosedAdmin(Closed, RowAdmin):
     """A table that only the product writes: its rows can be looked at, with every column, and acted on."""
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.fields or [field.name for field in self.opts.fields]
+        return self.fields or sorted((f.name for f in self.opts.fields), key=lambda name: name in ("id", "created_at"))
 
 
 class LatestRows(_FormSet):

@@ -53,16 +53,7 @@ class PlatformAdmin(AuditedAdmin):
 
 @admin.register(Connection)
 class ConnectionAdmin(ClosedAdmin):
-    list_display = (
-        "__str__",
-        "state",
-        "parked_reason",
-        "parked_at",
-        "last_call_at",
-        "last_success_at",
-        "not_before",
-        "livemode",
-    )
+    list_display = ("__str__", "state", "parked_reason", "last_call_at", "last_success_at", "not_before")
     list_select_related = ("platform", "affiliate")
     list_filter = ("state", "platform", "livemode")
     search_fields = ("platform__name", "affiliate__name", "parked_reason")

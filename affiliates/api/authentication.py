@@ -15,6 +15,12 @@ from config import clock
 USE_NOTED_EVERY = timedelta(minutes=1)
 
 
+class AuthenticatedRequest(Request):
+    """The type of a request that HasScope has let through."""
+
+    user: User
+
+
 class ApiKeyAuthentication(BaseAuthentication):
     """`Authorization: Bearer ck_live_…`. The key acts as its user, sees its own mode only, within its scopes."""
 

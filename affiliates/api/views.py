@@ -1,10 +1,8 @@
 """Affiliates: signing up, one's own details, and staff's list."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.permissions import BasePermission
@@ -14,10 +12,12 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from affiliates import services
+from affiliates.api.authentication import AuthenticatedRequest
 from affiliates.api.permissions import HasScope, IsAffiliate, IsStaff, MaySignUp
 from affiliates.api.serializers import AffiliateSerializer, SignedUpSerializer, SignUpSerializer
 from affiliates.filters import AffiliateFilter
 from affiliates.models import Affiliate
+from affiliates.querysets import AffiliateQuerySet
 from config.api.throttling import SignUpThrottle
 
 
@@ -27,10 +27,9 @@ class Affiliates(ListAPIView[Affiliate]):
     scope = "submit"
     serializer_class = AffiliateSerializer
     filterset_class = AffiliateFilter
-    queryset = Affiliate.objects.select_related("user")
 
-    def get_queryset(self) -> "QuerySet[Affiliate]":
-        return super().get_queryset().visible_to(self.request.user)
+    def get_queryset(self) -> AffiliateQuerySet:
+        return Affiliate.objects.visible_to(self.request.user).select_related("user")
 
     def get_permissions(self) -> Sequence[BasePermission]:
         return [MaySignUp()] if self.request.method == "POST" else [HasScope(), IsStaff()]
@@ -38,7 +37,7 @@ class Affiliates(ListAPIView[Affiliate]):
     def get_throttles(self) -> list[BaseThrottle]:
         return [SignUpThrottle()] if self.request.method == "POST" else super().get_throttles()
 
-    @extend_schema(request=SignUpSerializer, responses={201: SignedUpSerializer}, auth=[{}, {"apiKey": []}])
+    @extend_schema(request=SignUpSerializer, responses={201: SignedUpSerializer}, auth=[{}, {"apiKey": []}])  # type: ignore[list-item]
     def post(self, request: Request) -> Response:
         """Become an affiliate. The answer holds the API key, which is shown this once."""
         serializer = SignUpSerializer(data=request.data)
@@ -57,14 +56,14 @@ class Me(APIView):
     permission_classes = [HasScope, IsAffiliate]
 
     @extend_schema(responses=AffiliateSerializer)
-    def get(self, request: Request) -> Response:
+    def get(self, request: AuthenticatedRequest) -> Response:
         """One's own details."""
         return Response(AffiliateSerializer(request.user.affiliate).data)
 
     @extend_schema(request=AffiliateSerializer(partial=True), responses=AffiliateSerializer)
-    def put(self, request: Request) -> Response:
+    def put(self, request: AuthenticatedRequest) -> Response:
         """Change what is given; what isn't stays. PUT and PATCH are the same."""
-        affiliate: Any = request.user.affiliate
+        affiliate = request.user.affiliate
         serializer = AffiliateSerializer(affiliate, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         changed = services.update_affiliate(affiliate=affiliate, by=request.user, **serializer.validated_data)

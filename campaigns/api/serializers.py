@@ -33,7 +33,7 @@ class PlatformTermsSerializer(StrictSerializer):
 class PlatformsSerializer(StrictSerializer):
     """The whole list of what a campaign runs on."""
 
-    platforms = PlatformTermsSerializer(many=True, max_length=MAX_PLATFORMS)
+    platforms = PlatformTermsSerializer(many=True, max_length=MAX_PLATFORMS)  # type: ignore[call-arg]  # the list's
 
     def terms(self) -> list[PlatformTerms]:
         """The list as the services take it."""
@@ -75,7 +75,7 @@ class NewCampaignSerializer(CampaignSettingsSerializer, PlatformsSerializer):
     year = CountField(
         required=False, min_value=FIRST_DAY.year, max_value=LAST_DAY.year, help_text="The current one unless given."
     )
-    platforms = PlatformTermsSerializer(many=True, required=False, max_length=MAX_PLATFORMS)
+    platforms = PlatformTermsSerializer(many=True, required=False, max_length=MAX_PLATFORMS)  # type: ignore[call-arg]
 
 
 class CampaignSerializer(CampaignSettingsSerializer):

@@ -12,6 +12,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from affiliates.api.authentication import AuthenticatedRequest
 from affiliates.api.permissions import HasScope, IsStaff
 from campaigns import services
 from campaigns.api.permissions import ManagesAnAdvertiser
@@ -25,6 +26,7 @@ from campaigns.api.serializers import (
 from campaigns.errors import UnknownReferenceError
 from campaigns.filters import BrandFilter, CampaignFilter
 from campaigns.models import Advertiser, Brand, Campaign, Market
+from campaigns.querysets import CampaignQuerySet
 from config.api.fields import NoFields
 from config.errors import NotAllowedError
 
@@ -34,20 +36,19 @@ class CampaignView(GenericAPIView[Campaign]):
 
     scope = "campaigns"
     serializer_class = CampaignSerializer
-    queryset = Campaign.objects.for_api()
 
-    def get_queryset(self) -> "QuerySet[Campaign]":
-        return super().get_queryset().visible_to(self.request.user)
+    def get_queryset(self) -> CampaignQuerySet:
+        return Campaign.objects.visible_to(self.request.user).for_api()
 
     def get_serializer_context(self) -> dict[str, Any]:
         """With the advertisers whose money and rules the caller may see; None: all."""
         user = self.request.user
         own = None if user.is_staff else set(Advertiser.objects.visible_to(user).values_list("pk", flat=True))
-        return super().get_serializer_context() | {"own_advertisers": own}
+        return {**super().get_serializer_context(), "own_advertisers": own}
 
     def managed(self, campaign_id: UUID) -> Campaign:
         """A campaign to change. Raises Http404 for whom it does not exist, NotAllowedError for who may only read it."""
-        campaign = get_object_or_404(self.get_queryset(), pk=campaign_id)
+        campaign: Campaign = get_object_or_404(Campaign.objects.visible_to(self.request.user), pk=campaign_id)
         if not Campaign.objects.managed_by(self.request.user).filter(pk=campaign_id).exists():
             raise NotAllowedError("Only staff and this advertiser's managers may do this.")
         return campaign
@@ -66,7 +67,7 @@ class Campaigns(CampaignView, ListAPIView[Campaign]):
         return [HasScope(), ManagesAnAdvertiser()] if self.request.method == "POST" else [HasScope()]
 
     @extend_schema(request=NewCampaignSerializer, responses={201: CampaignSerializer})
-    def post(self, request: Request) -> Response:
+    def post(self, request: AuthenticatedRequest) -> Response:
         """Make a draft."""
         serializer = NewCampaignSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -85,10 +86,10 @@ class CampaignDetail(CampaignView):
 
     def get(self, request: Request, campaign_id: UUID) -> Response:
         """One campaign."""
-        return self.answer(get_object_or_404(self.get_queryset(), pk=campaign_id))
+        return Response(self.get_serializer(get_object_or_404(self.get_queryset(), pk=campaign_id)).data)
 
     @extend_schema(request=CampaignSerializer(partial=True))
-    def put(self, request: Request, campaign_id: UUID) -> Response:
+    def put(self, request: AuthenticatedRequest, campaign_id: UUID) -> Response:
         """Change what is given; what isn't stays. PUT and PATCH are the same."""
         campaign = self.managed(campaign_id)
         serializer = self.get_serializer(campaign, data=request.data, partial=True)
@@ -104,7 +105,7 @@ class CampaignMove(CampaignView):
     move: Any = None
 
     @extend_schema(request=NoFields, responses={200: CampaignSerializer})
-    def post(self, request: Request, campaign_id: UUID) -> Response:
+    def post(self, request: AuthenticatedRequest, campaign_id: UUID) -> Response:
         """Move the campaign on. 409 where its present status does not admit it."""
         campaign = self.managed(campaign_id)
         NoFields(data=request.data).is_valid(raise_exception=True)
@@ -133,7 +134,7 @@ class CampaignPlatforms(CampaignView):
     """What a campaign runs on."""
 
     @extend_schema(request=PlatformsSerializer, responses=CampaignSerializer)
-    def put(self, request: Request, campaign_id: UUID) -> Response:
+    def put(self, request: AuthenticatedRequest, campaign_id: UUID) -> Response:
         """Replace the whole list. One with posts that is left out is closed; listed again, it is open again."""
         campaign = self.managed(campaign_id)
         serializer = PlatformsSerializer(data=request.data)
@@ -147,16 +148,15 @@ class Brands(ListAPIView[Brand]):
     scope = "campaigns"
     serializer_class = BrandSerializer
     filterset_class = BrandFilter
-    queryset = Brand.objects.all()
 
     def get_queryset(self) -> "QuerySet[Brand]":
-        return super().get_queryset().filter(advertiser__in=Advertiser.objects.visible_to(self.request.user))
+        return Brand.objects.filter(advertiser__in=Advertiser.objects.visible_to(self.request.user))
 
     def get_permissions(self) -> list[BasePermission]:
         return [HasScope(), ManagesAnAdvertiser()] if self.request.method == "POST" else [HasScope()]
 
     @extend_schema(request=BrandSerializer, responses={201: BrandSerializer})
-    def post(self, request: Request) -> Response:
+    def post(self, request: AuthenticatedRequest) -> Response:
         """Give an advertiser a brand."""
         serializer = BrandSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -177,7 +177,7 @@ class Markets(ListAPIView[Market]):
         return [HasScope(), IsStaff()] if self.request.method == "POST" else [HasScope()]
 
     @extend_schema(request=MarketSerializer, responses={201: MarketSerializer})
-    def post(self, request: Request) -> Response:
+    def post(self, request: AuthenticatedRequest) -> Response:
         """Add a market."""
         serializer = MarketSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -192,7 +192,7 @@ def advertiser_of(request: Request, advertiser_id: UUID | None) -> Advertiser:
     """
     managed = Advertiser.objects.managed_by(request.user)
     if advertiser_id:
-        advertiser = managed.filter(pk=advertiser_id).first()
+        advertiser: Advertiser | None = managed.filter(pk=advertiser_id).first()
     elif request.user.is_staff or managed.count() > 1:
         raise UnknownReferenceError("Say for which advertiser.", field="advertiser", code="advertiser_needed")
     else:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django_filters import TypedChoiceFilter
-from django_filters.rest_framework import DjangoFilterBackend
+from django_filters.rest_framework.backends import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -24,7 +24,7 @@ class StrictFilterBackend(DjangoFilterBackend):
 
     def filter_queryset(self, request: Request, queryset: "QuerySet[Any]", view: APIView) -> "QuerySet[Any]":
         filterset_class = self.get_filterset_class(view, queryset)
-        paging = getattr(getattr(view, "paginator", None), "parameters", frozenset())
+        paging: frozenset[str] = getattr(getattr(view, "paginator", None), "parameters", frozenset())
         known = {"format", *paging, *(filterset_class.base_filters if filterset_class else ())}
         unknown = sorted(set(request.query_params) - known)
         if unknown:
@@ -32,4 +32,5 @@ class StrictFilterBackend(DjangoFilterBackend):
         for name, values in request.query_params.lists():
             if any("\0" in value for value in values):
                 raise ValidationError({name: ["A NUL character is not allowed."]})
-        return super().filter_queryset(request, queryset, view)
+        narrowed: QuerySet[Any] = super().filter_queryset(request, queryset, view)
+        return narrowed

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError as ModelValidationError
-from django.db.models import QuerySet
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import CursorPagination, LimitOffsetPagination
 from rest_framework.request import Request
@@ -36,9 +35,7 @@ class CursorPage(CursorPagination):
     max_page_size = MAX_SIZE
     parameters = frozenset({"cursor", "page_size"})
 
-    def paginate_queryset(
-        self, queryset: "QuerySet[Any]", request: Request, view: APIView | None = None
-    ) -> list[Any] | None:
+    def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any] | None:
         try:
             return super().paginate_queryset(queryset, request, view)
         except (NotFound, ModelValidationError) as error:  # not base64, or a position that is no value of the column
@@ -80,9 +77,7 @@ class CursorOrOffsetPage(CursorPage):
 
     parameters = CursorPage.parameters | {"limit", "offset"}
 
-    def paginate_queryset(
-        self, queryset: "QuerySet[Any]", request: Request, view: APIView | None = None
-    ) -> list[Any] | None:
+    def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any] | None:
         self.by_offset = OffsetPage() if {"limit", "offset"} & set(request.query_params) else None
         if self.by_offset:
             return self.by_offset.paginate_queryset(queryset.order_by(*self.ordering), request, view)
@@ -101,4 +96,6 @@ class CursorOrOffsetPage(CursorPage):
         return page | {"properties": {"count": count, **page["properties"]}}
 
     def get_paginated_response(self, data: Any) -> Response:
-        return (self.by_offset or super()).get_paginated_response(data)
+        if self.by_offset:
+            return self.by_offset.get_paginated_response(data)
+        return super().get_paginated_response(data)

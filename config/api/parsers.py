@@ -1,6 +1,7 @@
 """The one way in for bodies: strict JSON. What plain parsers would let through is refused here with a reason."""
 
 import json
+from collections.abc import Mapping
 from typing import IO, Any
 
 from django.conf import settings
@@ -27,7 +28,7 @@ class StrictJSONParser(BaseParser):
     media_type = "application/json"
 
     def parse(
-        self, stream: IO[bytes], media_type: str | None = None, parser_context: dict[str, Any] | None = None
+        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """Raises ParseError naming what is wrong, BodyTooLarge before reading on."""
         body = stream.read(settings.REQUEST_BODY_LIMIT_BYTES + 1)

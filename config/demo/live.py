@@ -1,7 +1,7 @@
 """A claim made over the API while one looks on: submitted, waited for, and what came of it."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +55,12 @@ class Seen:
         return verdict
 
 
-def submit_and_wait(api: Api, claim: Mapping[str, object]) -> Seen:
+def pause() -> None:
+    """The moment between two looks."""
+    time.sleep(POLL_S)
+
+
+def submit_and_wait(api: Api, claim: Mapping[str, object], pause: Callable[[], None] = pause) -> Seen:
     """Claim figures and wait for the verdict on them, provisional ones included.
 
     Raises LiveError for a refused claim and when no verdict comes, OSError where nobody answers.
@@ -68,7 +73,7 @@ def submit_and_wait(api: Api, claim: Mapping[str, object]) -> Seen:
             raise LiveError("No look at this post is to come: staff see why.")
         if standing["verdict"]:
             return Seen(standing, time.monotonic() - started)
-        time.sleep(POLL_S)
+        pause()
     raise LiveError(f"No verdict within {VERDICT_TIMEOUT_S} s: is a worker running?")
 
 
@@ -78,7 +83,7 @@ def trust_of(api: Api, affiliate_id: str) -> Mapping[str, Any]:
     return trust
 
 
-def alert_about(api: Api, seen: Seen) -> Mapping[str, Any] | None:
+def alert_about(api: Api, seen: Seen, pause: Callable[[], None] = pause) -> Mapping[str, Any] | None:
     """The alert that a verdict raised, which follows it shortly; None where none comes."""
     where = f"alerts?affiliate={seen.standing['affiliate']['id']}&campaign={seen.standing['campaign']['id']}"
     deadline = time.monotonic() + ALERT_TIMEOUT_S
@@ -87,5 +92,5 @@ def alert_about(api: Api, seen: Seen) -> Mapping[str, Any] | None:
             if alert["result"] == seen.verdict["id"]:
                 found: Mapping[str, Any] = alert
                 return found
-        time.sleep(POLL_S)
+        pause()
     return None

@@ -15,7 +15,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -45,8 +45,11 @@ class Program:
 
     name: str
     arguments: Sequence[str]
-    is_ready: Callable[[], bool]
-    process: subprocess.Popen[bytes] | None = field(default=None)
+    process: subprocess.Popen[bytes]
+
+    @property
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
 
 
 class Supervisor:
@@ -60,54 +63,54 @@ class Supervisor:
 
     def __enter__(self) -> "Supervisor":
         adopt_orphans()
-        for number in STOP_SIGNALS:
-            signal.signal(number, self._stop)
+        self._handlers = {number: signal.signal(number, self._stop) for number in STOP_SIGNALS}
         self._logs.mkdir(parents=True, exist_ok=True)
         for old in self._logs.glob("*.log"):
             old.unlink()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        for program in reversed(self._programs):
-            self._end(program)
+        self._end([program.process for program in reversed(self._programs)])
         self._end_orphans()
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
 
     def run(self, *arguments: str, shown: bool = False) -> None:
         """Run a command of `manage.py` to its end; `shown`: on our terminal instead of in its log.
 
-        Raises StepFailedError unless it ends well, StoppedError when we are told to stop.
+        Raises StepFailedError unless it ends well, and like `wait_until`.
         """
         name = arguments[0]
         process = self._started(name, arguments, shown=shown)
         try:
             while process.poll() is None:
-                self._pause()
+                self.pause()
         finally:
-            self._terminate(process)
+            self._end([process])
         if process.returncode:
             raise StepFailedError(f"`manage.py {name}` failed." + ("" if shown else self._log_tail(name)))
 
-    def start(self, name: str, *arguments: str, is_ready: Callable[[], bool]) -> None:
-        """Start a command of `manage.py` that stays, and return when it is ready.
+    def start(self, *arguments: str) -> None:
+        """Start a command of `manage.py` that stays."""
+        name = arguments[0]
+        self._programs.append(Program(name, arguments, self._started(name, arguments)))
 
-        Raises StepFailedError if it ends before or takes too long, StoppedError when we are told to stop.
+    def wait_until(self, is_ready: Callable[[], bool], name: str) -> None:
+        """Wait for a program that was started.
+
+        Raises StepFailedError when it takes too long or any program ends, StoppedError when we are told to stop.
         """
-        program = Program(name, arguments, is_ready)
-        self._programs.append(program)
-        program.process = self._started(name, arguments)
         deadline = time.monotonic() + READY_TIMEOUT_S
-        while not program.is_ready():
-            if program.process.poll() is not None:
-                raise StepFailedError(f"{name} ended while it started." + self._log_tail(name))
+        while not is_ready():
             if time.monotonic() > deadline:
                 raise StepFailedError(f"{name} was not ready within {READY_TIMEOUT_S} s." + self._log_tail(name))
-            self._pause()
+            self.pause()
 
     def watch(self, on_restart: Callable[[str], None]) -> None:
         """Until told to stop: start anew what ends, after the end of whatever it left behind."""
         while not self._stopping:
             for program in self._programs:
-                if program.process and program.process.poll() is not None:
+                if program.has_ended:
                     on_restart(program.name)
                     self._end_orphans()
                     time.sleep(RESTART_AFTER_S)
@@ -115,17 +118,17 @@ class Supervisor:
             self._reap()
             time.sleep(POLL_S)
 
-    def check(self) -> None:
-        """Raises StoppedError when we have been told to stop."""
+    def pause(self) -> None:
+        """A moment's wait for something else. Raises StepFailedError when a program has ended, StoppedError."""
         if self._stopping:
             raise StoppedError
+        for program in self._programs:
+            if program.has_ended:
+                raise StepFailedError(f"{program.name} ended unexpectedly." + self._log_tail(program.name))
+        time.sleep(POLL_S)
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
-
-    def _pause(self) -> None:
-        self.check()
-        time.sleep(POLL_S)
 
     def _started(self, name: str, arguments: Sequence[str], *, shown: bool = False) -> subprocess.Popen[bytes]:
         setpriv = shutil.which("setpriv")
@@ -152,20 +155,17 @@ class Supervisor:
 
     # --- Ending
 
-    def _end(self, program: Program) -> None:
-        if program.process:
-            self._terminate(program.process)
-
-    def _terminate(self, process: subprocess.Popen[bytes]) -> None:
-        """To the main process alone: a cluster whose every process gets a SIGTERM hangs."""
-        if process.poll() is not None:
-            return
-        process.terminate()
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    def _end(self, processes: Sequence[subprocess.Popen[bytes]]) -> None:
+        """A SIGTERM to main processes alone: a cluster whose every process gets one hangs. Then a SIGKILL."""
+        for process in processes:
+            process.terminate()
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        for process in processes:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
     def _end_orphans(self) -> None:
         """Kill what our programs left behind, generation after generation."""
@@ -179,7 +179,7 @@ class Supervisor:
 
     def _orphans(self) -> list[psutil.Process]:
         """Processes that have become ours by the death of their parents. PostgreSQL's keeper is spared."""
-        ours = {program.process.pid for program in self._programs if program.process}
+        ours = {program.process.pid for program in self._programs}
         orphans = []
         for child in psutil.Process().children():
             with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
@@ -189,7 +189,7 @@ class Supervisor:
 
     def _reap(self) -> None:
         """Free the dead whom we adopted; our own programs are left to their Popen."""
-        ours = {program.process.pid for program in self._programs if program.process}
+        ours = {program.process.pid for program in self._programs}
         for child in psutil.Process().children():
             with contextlib.suppress(ChildProcessError, psutil.NoSuchProcess):
                 if child.pid not in ours and child.status() == psutil.STATUS_ZOMBIE:

@@ -76,10 +76,8 @@ _JOIN_PENDING = """
 """
 
 
-@transaction.atomic
 def request_looks(*, post_ids: Sequence[UUID], request_id: str) -> list[UUID]:
     """See that many posts are looked at now, each in the application's own lane for its platform. Returns job ids."""
-    _lock(Job.objects.pending().filter(post__in=post_ids))
     with database.cursor() as cursor:
         cursor.execute(
             f"""
@@ -108,8 +106,8 @@ def request_looks(*, post_ids: Sequence[UUID], request_id: str) -> list[UUID]:
 
 
 def _lock(jobs: QuerySet[Job]) -> list[UUID]:
-    """Lock these rows, in the one order in which all who take several do, so that none waits in a circle."""
-    return list(jobs.select_for_update().order_by("pk").values_list("pk", flat=True))
+    """Lock these rows in the order of their posts, as all do who take several, so that none waits in a circle."""
+    return list(jobs.select_for_update().order_by("post_id").values_list("pk", flat=True))
 
 
 @transaction.atomic
@@ -179,7 +177,7 @@ def give_back(*, batch: Batch, error: str, retry_after_s: int | None = None, cou
             state=Job.State.DEAD, lease=None, leased_until=None, finished_at=now, last_error=error[:300]
         )
     attempts = max((job.attempts for job in batch.jobs), default=0)
-    backoff_s = random.uniform(0, min(BACKOFF_MAX_S, BACKOFF_BASE_S * 2**attempts))
+    backoff_s = random.uniform(0, min(BACKOFF_MAX_S, BACKOFF_BASE_S * 2**attempts))  # noqa: S311 (jitter, no secret)
     mine.update(
         state=Job.State.DUE,
         lease=None,

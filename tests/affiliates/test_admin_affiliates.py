@@ -9,8 +9,8 @@ from django.urls import reverse
 
 from affiliates import keys
 from affiliates.models import Affiliate, ApiKey, AuditEvent, Invitation, User
-from affiliates.services import create_key, sign_up
-from tests.factories import PASSWORD, AffiliateFactory, UserFactory
+from affiliates.services import audit, create_key, sign_up
+from tests.factories import PASSWORD, AffiliateFactory, MembershipFactory, UserFactory
 from tests.staff import client_for, superuser, told, with_permissions
 
 pytestmark = pytest.mark.django_db
@@ -225,8 +225,10 @@ def test_an_affiliate_is_renamed_and_switched_off(client, staff):
 
 def test_the_record_leads_to_the_row_and_the_row_to_its_record(client, staff):
     key, _ = create_key(user=UserFactory(), by=staff)
+    audit(actor=staff, action="membership.created", row=MembershipFactory())
     listed = client.get(reverse("admin:affiliates_auditevent_changelist")).content.decode()
     assert f'href="{page(key)}"' in listed
+    assert '<td class="field-row">campaigns.membership …' in listed
     history = reverse("admin:affiliates_auditevent_changelist") + f"?object_id={key.pk}"
     assert history in client.get(page(key)).content.decode()
     assert client.get(history).context["cl"].result_count == 1

@@ -95,7 +95,7 @@ def test_the_key_of_a_user_who_left_opens_nothing():
 @pytest.mark.django_db
 def test_unknown_wrong_and_revoked_keys_get_one_and_the_same_answer():
     user = AffiliateFactory().user
-    key, text = create_key(user=user, by=user)
+    _, text = create_key(user=user, by=user)
     revoked, revoked_text = create_key(user=user, by=user)
     revoke_key(key=revoked, by=user)
     wrong_secret = text[:-4] + ("0000" if text[-4:] != "0000" else "1111")

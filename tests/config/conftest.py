@@ -56,6 +56,3 @@ def world(db, today, settings, client_of, sandbox, world_post, claim, drain_all)
         strangers={role: client_of(user) for role, user in strangers.items()},
         ids={name: str(row.pk) for name, row in rows.items()},
     )
-@pytest.fixture(scope="session")
-def browser_type_launch_args(browser_type_launch_args):
-    return browser_type_launch_args | {"executable_path": "/usr/bin/chromium", "args": ["--no-sandbox"]}

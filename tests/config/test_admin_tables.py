@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib import admin
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
@@ -156,6 +156,22 @@ def test_staff_without_rights_see_nothing(world, db):
     client = client_for(User.objects.create_user("clerk@example.com", is_staff=True))
     assert client.get(reverse("admin:alerts_alert_changelist")).status_code == 403
     assert client.get(reverse("admin:alerts_alert_change", args=[Alert.objects.latest("id").pk])).status_code == 403
+
+
+def test_who_may_only_look_sees_every_page_and_changes_nothing(world, db):
+    looker = User.objects.create_user("looker@example.com", is_staff=True)
+    looker.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    client = client_for(looker)
+    for model, pages in admin.site._registry.items():
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        row: Any = pages.get_queryset(None).first()  # type: ignore[arg-type]
+        listed = client.get(reverse(f"{name}_changelist"))
+        assert listed.context["action_form"] is None
+        shown = client.get(reverse(f"{name}_change", args=[row.pk]))
+        for control in (b'name="_save"', b'name="action"', b"deletelink"):
+            assert control not in shown.content
+        assert client.get(reverse(f"{name}_add")).status_code == 403
+        assert client.post(reverse(f"{name}_change", args=[row.pk]), {}).status_code == 403
 
 
 def test_affiliates_and_members_do_not_come_in(world, db):

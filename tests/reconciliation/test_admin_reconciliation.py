@@ -94,6 +94,7 @@ def test_a_jobs_page_offers_another_try_only_to_the_dead(client):
     assert b'value="try_again"' not in client.get(page(job)).content
     Job.objects.update(state="dead")
     assert b'value="try_again"' in client.get(page(job)).content
+    assert told(client.post(page(job), {"action": "try_again"}, follow=True)) == ["Due again: 1 of 1."]
 
 
 def test_who_may_only_look_cannot_act():

@@ -71,18 +71,23 @@ def test_each_word_counts_its_posts(scene):
             assert _states(scene.campaign).with_verdict(word).count() == count
 
 
-def test_money_at_risk_equals_plain_sql_and_never_mixes_currencies(scene):
-    assert [(row["currency"], row["amount"], row["posts"]) for row in _states(scene.campaign).money_at_risk()] == _sql(
-        "v.currency, sum(v.money_at_risk), count(*)", scene.campaign, "AND v.status = 'DISCREPANCY' GROUP BY 1 ORDER BY 1"
-    )
+def test_money_at_risk_equals_plain_sql(scene):
+    rows = [(row["currency"], row["amount"], row["posts"]) for row in _states(scene.campaign).money_at_risk()]
+    select, rest = "v.currency, sum(v.money_at_risk), count(*)", "AND v.status = 'DISCREPANCY' GROUP BY 1 ORDER BY 1"
+    assert rows == _sql(select, scene.campaign, rest)
     high = ReconciliationLog.objects.get(discrepancy_level="HIGH", status="DISCREPANCY")
     assert high.money_at_risk == Decimal(high.views_discrepancy) / 1000 * 10
-    scene.posts["high"].campaign = CampaignFactory(advertiser=scene.advertiser, currency="EUR")
-    scene.posts["high"].save()
-    other = ReconciliationLog.objects.filter(post=scene.posts["high"]).values("money_at_risk")
-    assert other  # its verdict was drawn in dollars and stays in dollars, whatever the campaign pays in
-    currencies = [row["currency"] for row in PostState.objects.money_at_risk()]
-    assert currencies == ["USD"]
+
+
+def test_currencies_never_meet_in_one_sum(scene, claim, world_post, drain_all):
+    euros = CampaignFactory(advertiser=scene.advertiser, currency="EUR")
+    claim(scene.mila, euros, world_post("x", 1), 10_000_000)
+    drain_all()
+    both = PostState.objects.filter(post__campaign__in=[scene.campaign, euros])
+    assert {row["currency"]: row["amount"] for row in both.money_at_risk()} == {
+        "EUR": _states(euros).money_at_risk()[0]["amount"],
+        "USD": _states(scene.campaign).money_at_risk()[0]["amount"],
+    }
 
 
 def test_days_are_those_of_the_advertiser(scene):

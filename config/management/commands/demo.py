@@ -73,6 +73,7 @@ class Command(BaseCommand):
         self._console = Console()
         self._base_url = f"http://127.0.0.1:{options['port']}"
         self._handout = settings.VAR_DIR / "demo.json"
+        self._draft = self._handout.with_suffix(".draft")
         embedded = settings.DATABASES["default"].get("DIRECTORY")
         try:
             listener(options["port"]).close()
@@ -88,6 +89,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _run(self, options: dict[str, Any]) -> None:
+        self._handout.unlink(missing_ok=True)
         world = World(WORLD_SEED, clock.now() - SPAN)
         sandbox_port = free_port(SANDBOX_PORT)
         sandbox_url = f"http://127.0.0.1:{sandbox_port}"
@@ -96,25 +98,27 @@ class Command(BaseCommand):
                 programs.run("migrate", "--verbosity", "0")
             with self._step(f"Sandbox at {sandbox_url}"):
                 where = ("--port", str(sandbox_port), "--seed", str(WORLD_SEED), "--epoch", world.epoch.isoformat())
-                programs.start("sandbox", "sandbox", *where, is_ready=lambda: _answers(sandbox_url))
+                programs.start("sandbox", *where)
+                programs.wait_until(lambda: _answers(sandbox_url), "sandbox")
             with self._step("A month that went by", has_its_own_bar=True):
                 size = ("--days", str(options["days"]), "--posts", str(options["posts"]))
-                files = ("--handout", str(self._handout), "--base-url", self._base_url, "--sandbox-url", sandbox_url)
+                files = ("--handout", str(self._draft), "--base-url", self._base_url, "--sandbox-url", sandbox_url)
                 programs.run("seed", "--fresh", *size, *files, shown=True)
             with self._step("Workers, and the web"):
-                programs.start("worker", "worker", is_ready=lambda: True)
-                port = ("--port", str(options["port"]))
-                programs.start("web", "web", *port, is_ready=lambda: _answers(f"{self._base_url}/health"))
+                programs.start("worker")
+                programs.start("web", "--port", str(options["port"]))
                 programs.run("ping_worker")
-            self._show_one_claim(world)
+                programs.wait_until(lambda: _answers(f"{self._base_url}/health"), "web")
+            self._show_one_claim(world, programs)
+            self._draft.replace(self._handout)  # whoever waits for it finds everything ready
             if not options["once"]:
                 self._say(f"\nServing {self._base_url} until Ctrl-C; the programs' logs are in {settings.VAR_DIR}/log.")
                 programs.watch(lambda name: self._say(f"{name} ended, and is started again."))
         self._say("Everything has ended.")
 
-    def _show_one_claim(self, world: World) -> None:
+    def _show_one_claim(self, world: World, programs: Supervisor) -> None:
         """An over-claim on an old post, over the API, and what came of it."""
-        ways_in = json.loads(self._handout.read_text())
+        ways_in = json.loads(self._draft.read_text())
         post = world.post(*LIVE_POST)
         truth = post.figures_at(clock.now()).views or 0
         claim = {
@@ -125,9 +129,9 @@ class Command(BaseCommand):
             "claimed_views": truth * (100 + LIVE_OVER_CLAIM_PCT) // 100,
         }
         affiliate = Api(self._base_url, ways_in["affiliates"][0]["api_key"])
-        seen = submit_and_wait(affiliate, claim)
+        seen = submit_and_wait(affiliate, claim, programs.pause)
         trust = trust_of(affiliate, seen.standing["affiliate"]["id"])
-        alert = alert_about(Api(self._base_url, ways_in["staff"]["api_key"]), seen)
+        alert = alert_about(Api(self._base_url, ways_in["staff"]["api_key"]), seen, programs.pause)
         fields = [*what_came_of_it(seen, trust), about_alert(alert)]
         show(self._console, f"\nA claim, {LIVE_OVER_CLAIM_PCT} % too high, and what came of it", fields)
         people = {role: ways_in[role] for role in ("staff", "manager", "viewer")}

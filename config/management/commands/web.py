@@ -22,5 +22,5 @@ class Command(BaseCommand):
         command = [sys.executable, "-m", "gunicorn", "config.wsgi:application"]
         command += ["--bind", f"{options['host']}:{options['port']}", "--chdir", str(settings.BASE_DIR)]
         command += ["--worker-class", "gthread", "--workers", str(WORKERS), "--threads", str(THREADS)]
-        command += ["--graceful-timeout", "5", "--no-control-socket"]
+        command += ["--preload", "--graceful-timeout", "5", "--no-control-socket"]
         os.execv(sys.executable, command)  # noqa: S606 (all arguments are our own)
