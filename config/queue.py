@@ -12,4 +12,4 @@ def enqueue(task: str, *args: str | int) -> None:
     """
     if task not in settings.TASKS:
         raise ValueError(f"{task} is not one of settings.TASKS")
-    async_task(task, *args)  # type: ignore[no-untyped-call]
+    async_task(task, *args)

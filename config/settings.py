@@ -11,7 +11,7 @@ from config import embedded, logs
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
 
-env = environ.Env()  # type: ignore[no-untyped-call]
+env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")
 
 
@@ -47,7 +47,7 @@ INSTALLED_APPS = [
     "campaigns",
     "reconciliation",
     "alerts",
-    "django.contrib.admin",
+    "config.admin_site.StaffSiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -23,7 +23,7 @@ class UserFactory(DjangoModelFactory[User]):
     name = factory.Sequence(lambda n: f"Person {n}")
 
     @classmethod
-    def _create(cls, model_class, *args, password=None, **kwargs):  # type: ignore[no-untyped-def]
+    def _create(cls, model_class, *args, password=None, **kwargs):
         return model_class.objects.create_user(*args, password=password, **kwargs)
 
 
@@ -90,7 +90,7 @@ class CampaignFactory(DjangoModelFactory[Campaign]):
     is_open = True
 
     @factory.post_generation
-    def platforms(self, create, extracted, **_):  # type: ignore[no-untyped-def]
+    def platforms(self, create, extracted, **_):
         for platform in Platform.objects.all() if extracted is None else extracted:
             CampaignPlatform.objects.create(
                 campaign=self, platform=platform, rate_per_1000_views=Decimal(10), rate_per_click=Decimal("0.5")

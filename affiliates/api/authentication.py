@@ -50,7 +50,7 @@ class ApiKeyAuthentication(BaseAuthentication):
             ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
 
 
-class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class ApiKeyScheme(OpenApiAuthenticationExtension):
     """How the schema describes it."""
 
     target_class = "affiliates.api.authentication.ApiKeyAuthentication"

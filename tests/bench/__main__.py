@@ -9,6 +9,7 @@ import statistics
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import django
 
@@ -50,11 +51,13 @@ def main() -> None:
 
 def _measure(sandbox: SandboxServer) -> tuple[list[float], list[float], list[float], int]:
     affiliate, campaign = AffiliateFactory(), CampaignFactory()
-    submits, settles, references = [], [], []
+    submits: list[float] = []
+    settles: list[float] = []
+    references: list[float] = []
     for number in range(ROUNDS):
-        submits.append(_timed(lambda n=number: _submit(sandbox, affiliate, campaign, n)))
+        submits.append(_timed(partial(_submit, sandbox, affiliate, campaign, number)))
         settles.append(_timed(_drain))
-        references.append(_timed(lambda: _insert(affiliate)))
+        references.append(_timed(partial(_insert, affiliate)))
     return submits, settles, references, sandbox.state.data_calls("youtube")
 
 

@@ -1,5 +1,7 @@
 """Fixtures of the API's tests."""
 
+from typing import Any
+
 import pytest
 from rest_framework.test import APIClient
 
@@ -30,10 +32,10 @@ def world(db, today, settings, client_of, sandbox, world_post, claim, drain_all)
     campaign = CampaignFactory(advertiser=advertiser, brand=brand, market=MarketFactory(code="MARKET"), is_open=False)
     affiliate = AffiliateFactory()
     EnrolmentFactory(campaign=campaign, affiliate=affiliate)
-    members = {
+    members: dict[str, Any] = {
         role: MembershipFactory(advertiser=advertiser, role=role).user for role in ("viewer", "analyst", "manager")
     }
-    people = {"affiliate": affiliate.user, **members, "staff": UserFactory(is_staff=True)}
+    people: dict[str, Any] = {"affiliate": affiliate.user, **members, "staff": UserFactory(is_staff=True)}
     strangers = {"affiliate": AffiliateFactory().user} | {role: MembershipFactory(role=role).user for role in members}
 
     claim(affiliate, campaign, world_post("youtube"), 10**9)

@@ -81,7 +81,7 @@ def test_every_filter_of_a_list_works(staff, model):
 
 @tables
 def test_every_row_has_a_page_with_few_queries(staff, model, django_assert_max_num_queries):
-    row: Any = admin.site._registry[model].get_queryset(None).first()  # type: ignore[arg-type]
+    row: Any = admin.site._registry[model].get_queryset(None).first()
     url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[row.pk])
     with django_assert_max_num_queries(MAX_PAGE_QUERIES):
         response = staff.get(url)
@@ -164,7 +164,7 @@ def test_who_may_only_look_sees_every_page_and_changes_nothing(world, db):
     client = client_for(looker)
     for model, pages in admin.site._registry.items():
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
-        row: Any = pages.get_queryset(None).first()  # type: ignore[arg-type]
+        row: Any = pages.get_queryset(None).first()
         listed = client.get(reverse(f"{name}_changelist"))
         assert listed.context["action_form"] is None
         shown = client.get(reverse(f"{name}_change", args=[row.pk]))

@@ -5,11 +5,13 @@ from unittest.mock import patch
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import OperationalError, connection
-from rest_framework.test import APIClient
+from rest_framework.request import Request
+from rest_framework.test import APIClient, APIRequestFactory
 
 from config import views
+from config.api.problems import exception_handler
 from tests.factories import PASSWORD, AffiliateFactory, CampaignFactory, UserFactory
 from tests.hostile import IDS, assert_problem
 
@@ -90,6 +92,17 @@ def test_a_fault_on_a_page_is_a_page(rf):
     request = rf.get("/somewhere")
     request.user = AnonymousUser()
     assert views.server_error(request)["Content-Type"].startswith("text/html")
+
+
+def test_djangos_own_refusal_is_a_problem_too():
+    response = exception_handler(PermissionDenied(), {"request": Request(APIRequestFactory().get("/"))})
+    assert (response.status_code, response.data["code"]) == (403, "permission_denied")
+
+
+def test_a_blank_body_is_an_empty_object(staff):
+    campaign = CampaignFactory(status="paused")
+    url = f"/api/v1/campaigns/{campaign.pk}/activate"
+    assert staff.post(url, b" \n", content_type="application/json").status_code == 200
 
 
 def test_one_field_is_named_by_its_path(staff):

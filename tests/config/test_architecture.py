@@ -61,8 +61,8 @@ def test_foreign_keys_point_left_only():
             continue
         for field in model._meta.get_fields():
             target = getattr(field, "related_model", None)
-            if field.concrete and target and target._meta.app_label in ORDER:  # type: ignore[union-attr]
-                here, there = ORDER.index(model._meta.app_label), ORDER.index(target._meta.app_label)  # type: ignore[union-attr]
+            if field.concrete and target and target._meta.app_label in ORDER:
+                here, there = ORDER.index(model._meta.app_label), ORDER.index(target._meta.app_label)
                 wrong += [f"{model.__name__}.{field.name}"] if there > here else []
     assert not wrong
 

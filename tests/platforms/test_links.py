@@ -335,7 +335,7 @@ def test_a_link_may_be_as_long_as_the_limit_and_no_longer():
 
 def test_answers_are_values():
     with pytest.raises(FrozenInstanceError):
-        identify(f"https://youtu.be/{VIDEO}").external_id = "other"  # type: ignore[misc, union-attr]
+        identify(f"https://youtu.be/{VIDEO}").external_id = "other"
 
 
 @given(st.text())

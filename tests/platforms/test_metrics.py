@@ -91,4 +91,4 @@ def test_a_figure_nobody_gave_is_none():
     assert reading.metrics == UnifiedMetrics()
     assert not reading.deleted
     with pytest.raises(FrozenInstanceError):
-        reading.external_id = "2"  # type: ignore[misc]
+        reading.external_id = "2"

@@ -35,15 +35,18 @@ def _states(campaign: Campaign) -> Any:
 def test_totals_equal_plain_sql(scene):
     totals = _states(scene.campaign).totals()
     names = ("posts", "affiliates", "claimed_views", "verified_views", "over_claimed_views", "unjudged_views")
-    assert tuple(totals[name] for name in names) == _sql(
-        f"""
+    assert (
+        tuple(totals[name] for name in names)
+        == _sql(
+            f"""
         count(*), count(DISTINCT p.affiliate_id), sum(c.claimed_views),
         sum(least(c.claimed_views, c.claimed_views - v.views_discrepancy)) FILTER (WHERE {COMPARED}),
         sum(greatest(v.views_discrepancy, 0)) FILTER (WHERE {COMPARED}),
         sum(c.claimed_views) FILTER (WHERE NOT coalesce({COMPARED}, false))
         """,
-        scene.campaign,
-    )[0]
+            scene.campaign,
+        )[0]
+    )
 
 
 def test_claimed_views_are_verified_or_over_claimed_or_not_judged_to_the_last_one(scene):

@@ -1,0 +1,161 @@
+"""Seeding: a small story through the real pipeline, over HTTP to a sandbox of its own."""
+
+import json
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db.models import Count, Q
+from django_q.models import OrmQ
+
+from affiliates.models import Affiliate, AuditEvent, User
+from affiliates.services import audit
+from alerts.models import Alert
+from campaigns.models import Advertiser, Campaign, Post
+from config import clock
+from config.demo import seeding
+from config.demo.cast import STAFF
+from platforms.links import PostLink, identify
+from platforms.sandbox.server import SandboxServer
+from platforms.sandbox.world import SPAN
+from reconciliation.models import AffiliateReport, Job, PlatformReport, ReconciliationLog
+from tests.factories import UserFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def world(settings: Any) -> Iterator[SandboxServer]:
+    """A sandbox whose month ends now, which the adapters speak to."""
+    with SandboxServer(seed=7, epoch=clock.now() - SPAN) as server:
+        paths = {"base_url": "", "token_url": "/api/v1/access_token"}
+        settings.PLATFORMS = {
+            slug: config | {name: server.url + path for name, path in paths.items() if name in config}
+            for slug, config in settings.PLATFORMS.items()
+        }
+        yield server
+
+
+def seed(world: SandboxServer, *options: str, posts: int = 12, days: int = 2) -> str:
+    said = StringIO()
+    size = ("--posts", str(posts), "--days", str(days))
+    call_command("seed", *size, "--sandbox-url", world.url, *options, stdout=said)
+    return said.getvalue()
+
+
+def test_a_seeded_world_has_been_through_the_real_pipeline(world: SandboxServer, tmp_path: Path):
+    handout = tmp_path / "demo.json"
+    began = clock.now()
+    said = seed(world, "--handout", str(handout), "--base-url", "http://127.0.0.1:8123", posts=160, days=12)
+    assert "160 posts with" in said
+    _is_settled(began)
+    _is_believable()
+    _hands_out(json.loads(handout.read_text()), world)
+    assert stat.S_IMODE(handout.stat().st_mode) == 0o600
+    assert not world.state.frozen
+    assert clock.now() - began < timedelta(minutes=5)
+
+    before = {model: model.objects.count() for model in (AffiliateReport, ReconciliationLog, AuditEvent, User)}
+    assert "seeded already; nothing was changed" in seed(world)
+    assert {model: model.objects.count() for model in before} == before
+
+
+def _is_settled(began: Any) -> None:
+    """Each claim has one counted verdict or an open second look, and nothing is left to do for a while."""
+    counted = Count("verdicts", filter=Q(verdicts__next_look_at=None))
+    provisional = Count("verdicts", filter=Q(verdicts__next_look_at__isnull=False))
+    claims = AffiliateReport.objects.annotate(counted=counted, provisional=provisional)
+    assert claims.count() >= 160
+    assert not claims.exclude(counted=1).exclude(counted=0, provisional__gte=1).exists()
+    for verdict in ReconciliationLog.objects.select_related("affiliate_report", "platform_report"):
+        late = verdict.platform_report.fetched_at - verdict.affiliate_report.claimed_at
+        assert verdict.affiliate_report.claimed_at <= began
+        assert timedelta() < late
+    assert not OrmQ.objects.exists()
+    assert not Job.objects.exclude(state="done").filter(due_at__lt=began + timedelta(minutes=15)).exists()
+    assert not Job.objects.filter(state__in=["leased", "dead"]).exists()
+    assert PlatformReport.objects.filter(availability="live").exists()
+
+
+def _is_believable() -> None:
+    assert (Advertiser.objects.count(), Affiliate.objects.count()) == (3, 40)
+    statuses = Counter(Campaign.objects.values_list("status", flat=True))
+    assert statuses == {"active": 7, "completed": 2, "draft": 2, "paused": 1}
+    found = set(ReconciliationLog.objects.values_list("status", flat=True))
+    assert {"MATCHED", "DISCREPANCY", "UNVERIFIABLE"} <= found
+    over = ReconciliationLog.objects.counted().filter(discrepancy_level__in=["MEDIUM", "HIGH"])
+    assert Alert.objects.filter(kind="over_claim").count() == over.count()
+    assert Alert.objects.exclude(status="open").exists()
+
+
+def _hands_out(content: dict[str, Any], world: SandboxServer) -> None:
+    assert content["base_url"] == "http://127.0.0.1:8123"
+    assert content["sandbox_url"] == world.url
+    for role in ("staff", "manager", "viewer"):
+        assert User.objects.get(email=content[role]["email"]).check_password(content[role]["password"])
+        assert content[role]["api_key"].startswith("ck_live_")
+    assert len(content["affiliates"]) == 40
+    campaigns = {each["id"]: each for each in content["campaigns"]}
+    assert len(campaigns) == 12
+    usable = {str(each.pk) for each in Campaign.objects.filter(status="active", is_open=True)}
+    even = 0
+    taken = set(Post.objects.values_list("external_id", flat=True))
+    for post in content["posts"]:
+        link = identify(post["url"])
+        assert isinstance(link, PostLink)
+        assert post["platform"] == link.platform
+        assert post["platform"] in campaigns[post["campaign_id"]]["platforms"]
+        assert post["campaign_id"] in usable
+        assert link.external_id not in taken
+        known = world.state.world.find(link.platform, link.external_id)
+        assert known is not None
+        assert known.published_at < clock.now() - timedelta(days=40)
+        views = known.final.views or 0
+        even += post["platform"] == "youtube" and views >= 10_000 and views % 20 == 0
+    assert even >= 60
+    assert len({post["url"] for post in content["posts"]}) == len(content["posts"])
+    found = Counter(post["platform"] for post in content["posts"])
+    assert (found["youtube"], found["reddit"], found["x"]) >= (400, 200, 200)
+
+
+def test_a_fresh_one_takes_the_place_of_an_earlier_one(world: SandboxServer):
+    seed(world)
+    first = set(User.objects.values_list("pk", flat=True))
+    assert "Dropping the earlier seeding" in seed(world, "--fresh")
+    assert User.objects.count() == len(first)
+    assert not User.objects.filter(pk__in=first).exists()
+
+
+def test_one_that_was_interrupted_is_begun_anew(world: SandboxServer):
+    staff = User.objects.create_superuser(STAFF.email)
+    audit(actor=None, action=seeding.BEGUN, row=staff)
+    assert seeding.contents() == seeding.Contents.HALF_A_STORY
+    seed(world)
+    assert seeding.contents() == seeding.Contents.A_STORY
+    assert not User.objects.filter(pk=staff.pk).exists()
+
+
+@pytest.mark.parametrize("options", [(), ("--fresh",)])
+def test_other_data_is_never_touched(world: SandboxServer, options: tuple[str, ...]):
+    somebody = UserFactory()
+    with pytest.raises(CommandError, match="holds other data"):
+        seed(world, *options)
+    assert list(User.objects.all()) == [somebody]
+
+
+def test_a_sandbox_that_is_not_there_is_said_plainly(world: SandboxServer):
+    with pytest.raises(CommandError, match="No sandbox answers"):
+        call_command("seed", "--sandbox-url", "http://127.0.0.1:9")
+    assert not User.objects.exists()
+
+
+def test_sizes_that_make_no_sense_are_refused(world: SandboxServer):
+    for days, posts in ((0, 10), (31, 10), (5, 0)):
+        with pytest.raises(CommandError, match="--days: 1 to 30"):
+            seed(world, days=days, posts=posts)
