@@ -107,6 +107,8 @@ class NewCampaignForm(CampaignForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         brand = cleaned.get("brand")
+        if "brand" in self.errors:
+            return cleaned
         if brand is None:
             for name in ("new_brand_name", "new_brand_code"):
                 if name not in self.errors and not cleaned.get(name):

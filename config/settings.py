@@ -216,7 +216,8 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "config.api.pagination.CursorPage",
     "DEFAULT_FILTER_BACKENDS": ["config.api.filters.StrictFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "config.api.schema.ApiSchema",
+    "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "config.api.problems.exception_handler",
     "DEFAULT_THROTTLE_CLASSES": ["config.api.throttling.CallerThrottle"],
     "DEFAULT_THROTTLE_RATES": {
@@ -240,6 +241,12 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "CampaignStatus": "campaigns.models.Campaign.Status",
+        "AlertStatus": "alerts.models.Alert.Status",
+        "VerdictStatus": "reconciliation.comparison.Status",
+        "ClaimStatus": "reconciliation.api.serializers.CLAIM_STATUSES",
+    },
 }
 REQUEST_BODY_LIMIT_BYTES = 256 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024

@@ -117,6 +117,10 @@ class JobQuerySet(models.QuerySet[Any]):
         )
         return self.due(moment - after).filter(open_lane).order_by().values_list("connection_id", flat=True).distinct()
 
+    def latest_first(self) -> Self:
+        """What is still to come first, then what was over last."""
+        return self.order_by(F("finished_at").desc(nulls_first=True), "-due_at")
+
     def overdue_by_platform(self, since: datetime) -> "models.QuerySet[Any]":
         """Platforms with looks that were due before `since` and wait still: source, answered_at, how many posts."""
         rows: models.QuerySet[Any] = (

@@ -201,7 +201,7 @@ def post(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
                 state.current_claim, state.current_verdict, found.platform.name, with_money=is_advertiser_side
             ),
             "basis": figures.basis(state.current_verdict),
-            "job": found.jobs.order_by("-created_at").first(),
+            "job": found.jobs.latest_first().first(),
             "is_advertiser_side": is_advertiser_side,
             "can_manage": is_advertiser_side and _manages(request, found.campaign),
             **_history(found),

@@ -290,7 +290,7 @@ def _update_state(look: _Look, asked: bool) -> None:
     state, snapshot = look.state, look.snapshot
     if asked:
         state.last_fetched_at = snapshot.fetched_at
-    if look.is_new:
+    if look.is_new and (asked or state.latest_snapshot is None):  # what asked nobody tells nothing newer of the figures
         state.latest_snapshot = snapshot
     if snapshot.availability == Availability.LIVE and state.seen_live_at is None:
         state.seen_live_at = snapshot.fetched_at

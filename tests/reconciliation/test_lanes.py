@@ -269,6 +269,28 @@ def test_a_broken_answer_costs_an_attempt_and_settles_nothing(claim_many, sandbo
 # --- What the queue forgot
 
 
+def test_a_drain_that_has_worked_long_enough_hands_the_lane_on(claim_many, monkeypatch):
+    claim_many(1)
+    OrmQ.objects.all().delete()
+    monkeypatch.setattr(draining, "TIME_BUDGET_S", 0)
+    assert draining.drain(connection_id=lane_of("youtube").pk) == 0
+    assert OrmQ.objects.get().task["args"] == (str(lane_of("youtube").pk),)
+
+
+def test_views_claimed_while_clicks_are_settled_are_asked_for_afterwards(claim, world_post, drain_all):
+    affiliate, campaign = AffiliateFactory(), CampaignFactory()
+    clicks = claim(affiliate, campaign, world_post(), None, clicks=1)
+    batch = jobs.lease_batch(connection_id=None)
+    answer = draining.ask(batch)
+    with after(2):
+        views = claim(affiliate, campaign, world_post(), 1)
+        assert draining.settle(batch=batch, answer=answer) == 1
+        assert ReconciliationLog.objects.get().affiliate_report == clicks.claim
+        assert Job.objects.pending().get().connection == lane_of("youtube")
+        assert drain_all() == 1
+    assert ReconciliationLog.objects.get(affiliate_report=views.claim).status == "MATCHED"
+
+
 def test_the_sweep_wakes_each_lane_that_has_had_work_for_a_while(claim_many, claim, world_post):
     claim_many(2)
     claim_many(1, "x")

@@ -154,19 +154,10 @@ def test_a_manager_can_not_choose_another_advertiser(client, scene, given):
 def _as_it_is(client, scene) -> dict[str, str]:
     """What the edit page holds, as a browser would send it back."""
     client.force_login(scene.manager)
-    page = client.get(reverse("dashboard:campaign-edit", args=[scene.campaign.pk])).content.decode()
-    inputs = {m[1]: m[0] for tag in re.findall(r"<input[^>]*>", page) if (m := _name_of(tag))}
-    sent = {name: tag for name, tag in inputs.items() if "checkbox" not in tag or " checked" in tag}
-    values = {
-        name: (re.search(r'value="([^"]*)"', tag) or ["", "on" if "checkbox" in tag else ""])[1]
-        for name, tag in sent.items()
-    }
-    return {name: value for name, value in values.items() if name != "csrfmiddlewaretoken"} | {"currency": "USD"}
-
-
-def _name_of(tag: str) -> tuple[str, str] | None:
-    match = re.search(r'name="([^"]+)"', tag)
-    return (tag, match[1]) if match else None
+    setup = client.get(reverse("dashboard:campaign-edit", args=[scene.campaign.pk])).context["setup"]
+    fields = [field for form in (setup.details, *setup.platforms, setup.thresholds) for field in form]
+    values = {field.html_name: field.value() for field in fields if field.value() not in (None, False)}
+    return {name: "on" if value is True else str(value) for name, value in values.items()}
 
 
 def test_saving_the_page_as_it_is_changes_nothing(client, scene):

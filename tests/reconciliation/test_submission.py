@@ -274,6 +274,21 @@ def test_clicks_alone_ask_no_platform_and_have_no_truth_yet(claim, world_post, d
     assert sandbox.state.data_calls("youtube") == 0
 
 
+def test_a_look_that_asks_nobody_leaves_the_newest_truth_as_it_was(claim, world_post, drain_all):
+    affiliate, campaign = AffiliateFactory(), CampaignFactory()
+    claim(affiliate, campaign, world_post(), 1)
+    drain_all()
+    truth = PlatformReport.objects.get()
+    with clock.at(TODAY + timedelta(hours=1)):
+        claim(affiliate, campaign, world_post(), None, clicks=10)
+        assert drain_all() == 1
+    assert PostState.objects.get().latest_snapshot == truth
+    with clock.at(TODAY + timedelta(hours=2)):
+        runs.request_run(posts=Post.objects.all(), by=None, scope={})
+        assert drain_all() == 1
+    assert PlatformReport.objects.exclude(availability=None).get() == truth
+
+
 def test_views_claimed_after_clicks_move_the_look_to_the_platforms_lane(claim, world_post, drain_all, sandbox):
     affiliate, campaign = AffiliateFactory(), CampaignFactory()
     claim(affiliate, campaign, world_post(), None, clicks=10)

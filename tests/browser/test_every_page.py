@@ -1,0 +1,74 @@
+"""Every page: no barrier that axe finds, in both themes, and nothing to scroll sideways for on a phone."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import reverse
+from playwright.sync_api import Page
+
+from alerts.models import Alert
+from campaigns.models import Campaign
+from tests.factories import CampaignFactory
+
+pytestmark = pytest.mark.browser
+
+DESKTOP, TABLET, PHONE = ({"width": width, "height": 900} for width in (1440, 768, 390))
+
+
+def _pages(stage: Any) -> dict[str, str]:
+    campaign, alert = stage.campaign.pk, Alert.objects.worst_first().first().pk
+    draft = CampaignFactory(advertiser=stage.advertiser, status=Campaign.Status.DRAFT)
+    return {
+        "campaigns": "/",
+        "campaign": reverse("dashboard:campaign", args=[campaign]),
+        "nothing matches": reverse("dashboard:campaign", args=[campaign]) + "?q=zzz",
+        "draft": reverse("dashboard:campaign", args=[draft.pk]),
+        "new": reverse("dashboard:campaign-new"),
+        "edit": reverse("dashboard:campaign-edit", args=[campaign]),
+        "post": reverse("dashboard:post", args=[stage.posts["high"].pk]),
+        "waiting post": reverse("dashboard:post", args=[stage.posts["pending"].pk]),
+        "discrepancies": reverse("dashboard:discrepancies"),
+        "alerts": reverse("alerts:alerts"),
+        "alert": reverse("alerts:alert", args=[alert]),
+        "password": reverse("password_change"),
+        "not there": reverse("dashboard:campaign", args=[alert]),
+    }
+
+
+def _looks(page: Page, path: str) -> Iterator[str]:
+    """Everything that is wrong with one page."""
+    for theme in ("dark", "light"):
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        for size in (DESKTOP, TABLET, PHONE):
+            page.set_viewport_size(size)  # type: ignore[arg-type]
+            page.goto(path)
+            page.wait_for_load_state("networkidle")
+            too_wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            if too_wide:
+                yield f"{too_wide} px too wide at {size['width']}"
+        for violation in Axe().run(page).response["violations"]:
+            yield f"{violation['id']} ({theme}): {[node['target'] for node in violation['nodes']]}"
+
+
+def test_a_managers_pages(stage, log_in: Callable[[Any], Page]):
+    page = log_in(stage.manager)
+    found = {name: list(_looks(page, path)) for name, path in _pages(stage).items()}
+    assert not {name: problems for name, problems in found.items() if problems}
+
+
+def test_a_form_with_errors(stage, log_in: Callable[[Any], Page]):
+    page = log_in(stage.manager)
+    page.goto(reverse("dashboard:campaign-new"))
+    page.get_by_role("button", name="Make the campaign").click()
+    page.wait_for_load_state("networkidle")
+    assert not Axe().run(page).response["violations"]
+
+
+def test_an_affiliates_page_and_the_login(stage, log_in: Callable[[Any], Page]):
+    page = log_in(stage.mila.user)
+    post = reverse("dashboard:post", args=[stage.posts["high"].pk])
+    assert not [problem for path in ("/", post) for problem in _looks(page, path)]
+    page.context.clear_cookies()
+    assert not list(_looks(page, "/login/"))

@@ -1,0 +1,136 @@
+"""Real workers on a real database: nothing is lost, nothing is counted twice, few calls are made."""
+
+import math
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.management import CommandError, call_command
+from django.db.models import Count, Q
+from django.db.models.functions import Now
+from django_q.models import OrmQ, Schedule
+
+from affiliates.models import Affiliate
+from affiliates.services import create_key
+from campaigns.models import Campaign
+from config import clock
+from config.demo.http import call
+from config.demo.processes import free_port
+from config.management.commands.worker import tick
+from platforms.models import Platform
+from platforms.sandbox.server import SandboxServer
+from platforms.sandbox.world import SPAN, Series, WorldPost
+from reconciliation.comparison import Figures
+from reconciliation.models import AffiliateReport, Job, ReconciliationLog, TrustEvent, TrustScore
+from reconciliation.services import submission
+from tests.config.programs import await_that, family_of, running
+from tests.factories import AffiliateFactory, CampaignFactory
+
+KILLS = 3
+
+
+@pytest.fixture
+def platforms() -> Iterator[SandboxServer]:
+    """A sandbox that shows the real time."""
+    with SandboxServer(seed=7, epoch=clock.now() - SPAN, latency_ms=20) as server:
+        yield server
+
+
+def claim(affiliate: Affiliate, campaign: Campaign, post: WorldPost) -> None:
+    submission.submit(
+        affiliate=affiliate,
+        campaign=campaign,
+        platform=Platform.objects.get(slug=post.platform),
+        url=post.url,
+        figures=Figures(views=1_000 + post.index),
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_every_claim_gets_exactly_one_counted_verdict_whatever_dies(platforms: SandboxServer, tmp_path: Path):
+    affiliates, campaign = [AffiliateFactory() for _ in range(3)], CampaignFactory()
+    posts = [platforms.state.world.post(slug, Series.EVEN, n) for n in range(40) for slug in ("youtube", "x", "reddit")]
+    rng = random.Random(7)
+    with running("worker", log=tmp_path / "worker.log", SANDBOX_URL=platforms.url) as worker:
+        call_command("ping_worker", "--timeout-s", "60")
+        for number, post in enumerate(posts):
+            claim(rng.choice(affiliates), campaign, post)
+            if number % (len(posts) // KILLS) == 10:
+                await_that(lambda: len(family_of(worker)) > 4, within_s=40)
+                os.kill(rng.choice(family_of(worker)).pid, signal.SIGKILL)
+        # What the dead held is due again when their leases lapse, within the minute; here, now.
+        Job.objects.filter(state="leased").update(leased_until=Now() - timedelta(seconds=1))
+        await_that(lambda: not AffiliateReport.objects.open().exists(), within_s=60)
+    counted = Count("verdicts", filter=Q(verdicts__next_look_at=None))
+    claims = AffiliateReport.objects.annotate(counted=counted, all=Count("verdicts"))
+    assert claims.filter(counted=1, all=1).count() == len(posts)
+    assert TrustEvent.objects.count() == ReconciliationLog.objects.count() == len(posts)
+    assert set(Job.objects.values_list("state", flat=True)) == {"done"}
+    for trust in TrustScore.objects.all():
+        judged = TrustEvent.objects.filter(affiliate=trust.affiliate).exclude(effect="NONE")
+        assert (trust.total_submissions, trust.accurate_submissions) == (
+            judged.count(),
+            judged.filter(effect="ACCURATE").count(),
+        )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_claims_at_once_cause_few_calls(platforms: SandboxServer, tmp_path: Path):
+    affiliate, campaign = AffiliateFactory(), CampaignFactory()
+    _, key = create_key(user=affiliate.user, by=None)
+    posts = [platforms.state.world.post("youtube", Series.EVEN, n) for n in range(200)]
+    base_url = f"http://127.0.0.1:{(port := free_port(0))}"
+    log, told = tmp_path / "log", {"SANDBOX_URL": platforms.url, "THROTTLE_CALLER": "6000/min"}
+
+    def post_claim(post: WorldPost) -> int:
+        claim = {"campaign": str(campaign.pk), "platform": "youtube", "url": post.url, "claimed_views": 1}
+        return call("POST", f"{base_url}/api/v1/submissions", body=claim, key=key).status
+
+    worker, web = running("worker", log=log, **told), running("web", "--port", str(port), log=log, **told)
+    with worker, web, ThreadPoolExecutor(8) as pool:
+        call_command("ping_worker", "--timeout-s", "60")
+        await_that(lambda: _answers(f"{base_url}/health"), within_s=60)
+        started = time.monotonic()
+        assert set(pool.map(post_claim, posts)) == {202}
+        await_that(lambda: ReconciliationLog.objects.counted().count() == len(posts), within_s=60)
+        elapsed_s = time.monotonic() - started
+    assert platforms.state.data_calls("youtube") <= math.ceil(len(posts) / 50) + elapsed_s + 1
+
+
+def _answers(url: str) -> bool:
+    try:
+        return call("GET", url).ok
+    except OSError:
+        return False
+
+
+@pytest.mark.django_db
+def test_schedules_are_set_up_once_and_name_tasks():
+    for _ in range(2):
+        call_command("setup_schedules")
+    schedules = Schedule.objects.all()
+    assert [each.name for each in schedules] == ["Forget expired sessions"]
+    assert {each.func for each in schedules} <= set(django_settings.TASKS)
+
+
+@pytest.mark.django_db
+def test_a_ping_that_nobody_hears_fails():
+    with pytest.raises(CommandError, match=r"No worker took a task within 0\.1 s"):
+        call_command("ping_worker", "--timeout-s", "0.1")
+
+
+@pytest.mark.django_db(transaction=True)  # it looks after its connection, which a test's transaction would lose
+def test_a_tick_finds_what_the_queue_forgot(sandbox: SandboxServer, today: None, world_post: Any):
+    claim(AffiliateFactory(), CampaignFactory(), world_post())
+    OrmQ.objects.all().delete()
+    with clock.at(clock.now() + timedelta(seconds=5)):
+        tick()
+    assert OrmQ.objects.get().task["func"] == "reconciliation.tasks.drain_lane"
