@@ -12,6 +12,6 @@ class ResolveForm(forms.Form):
         label="How was it resolved?",
         max_length=NOTE_MAX_LENGTH,
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="For example: asked Mila, who had counted two videos together; corrected claim is in.",
+        help_text="For example: asked, two videos had been counted together; the corrected claim is in.",
         error_messages={"required": "Say in a few words how this was resolved."},
     )

@@ -135,19 +135,20 @@ def since_then(alert: Alert) -> str:
 
 def group_item(group: Mapping[str, Any], wanted: AlertFilter) -> dict[str, str]:
     """What needs a decision, as badge_list.html writes it: one line for an affiliate, a platform and a kind."""
-    name, platform, number = group["affiliate__name"], group["post__platform__name"], group["n"]
-    if group["kind"] == Alert.Kind.OVER_CLAIM:
-        title = f"{name} over-claims on {platform}"
-    else:
-        title = f"{name} claimed what somebody else claims"
+    number = group["n"]
+    what = "over-claim" if group["kind"] == Alert.Kind.OVER_CLAIM else "refused claim"
     at_risk = "" if group["at_risk"] is None else f"{money(group['at_risk'], group['currency'])} at risk"
-    details = [f"{figure(number)} {'post' if number == 1 else 'posts'}", at_risk, f"since {day(group['since'])}"]
+    details = [f"{figure(number)} {what}{'' if number == 1 else 's'}", at_risk, f"since {day(group['since'])}"]
     url = reverse("alerts:alert", args=[group["ids"][0]])
     if number > 1:
         chosen = {"campaign": wanted.campaign, "affiliate": group["affiliate"], "post": wanted.post}
         url = f"{reverse('alerts:alerts')}?{urlencode({key: value for key, value in chosen.items() if value})}"
-    severity = SEVERITIES[group["rank"]]
-    return {"level": severity, "title": title, "detail": " · ".join(filter(None, details)), "url": url}
+    return {
+        "level": SEVERITIES[group["rank"]],
+        "title": f"{group['affiliate__name']} on {group['post__platform__name']}",
+        "detail": " · ".join(filter(None, details)),
+        "url": url,
+    }
 
 
 def evidence(alert: Alert) -> list[Card]:

@@ -8,6 +8,7 @@ COMPARED = Q(current_verdict__status__in=["MATCHED", "DISCREPANCY"], current_ver
 """The current verdict held claimed views against a count."""
 
 _CLAIMED = F("current_claim__claimed_views")
+_POSSIBLE = Case(When(current_verdict__status="INVALID_CLAIM", then=None), default=_CLAIMED)
 _ZERO = Value(0, output_field=BigIntegerField())
 _NOT_FOUND = Greatest(F("current_verdict__views_discrepancy"), _ZERO)
 
@@ -25,17 +26,19 @@ POST_ORDERS: dict[str, F | CombinedExpression] = {
 SUMS = {
     "posts": Count("pk"),
     "affiliates": Count("post__affiliate", distinct=True),
-    "claimed_views": Sum(_CLAIMED),
+    "claimed_views": Sum(_POSSIBLE),
     "verified_views": Sum(_CLAIMED - _NOT_FOUND, filter=COMPARED),
     "over_claimed_views": Sum(_NOT_FOUND, filter=COMPARED),
     "over_claimed_posts": Count("pk", filter=Q(current_verdict__status="DISCREPANCY")),
-    "unjudged_views": Sum(Case(When(COMPARED, then=_ZERO), default=_CLAIMED)),
+    "unjudged_views": Sum(Case(When(COMPARED, then=_ZERO), default=_POSSIBLE)),
     "too_early": Count("pk", filter=Q(current_verdict__status="TOO_EARLY")),
     "unverifiable": Count("pk", filter=Q(current_verdict__status="UNVERIFIABLE")),
+    "invalid": Count("pk", filter=Q(current_verdict__status="INVALID_CLAIM")),
     "missing": Count("pk", filter=Q(current_verdict__status="POST_MISSING")),
     "pending": Count("pk", filter=Q(current_verdict=None)),
     "as_of": Max("last_fetched_at"),
 }
 """Sums over posts, of their current claims and verdicts. Claimed views are, to the last one, verified (claimed and
-counted), over-claimed (claimed and not counted) or not judged. Growth after a claim verifies no more than was claimed.
+counted), over-claimed (claimed and not counted) or not judged. Growth after a claim verifies no more than was claimed,
+and a claim that no post can have is left out: one of them would outweigh all others.
 """

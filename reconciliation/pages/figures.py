@@ -35,6 +35,7 @@ def total_cards(totals: Mapping[str, Any], at_risk: Sequence[Mapping[str, Any]],
         ("too_early", "too early"),
         ("unverifiable", "unverifiable"),
         ("missing", "missing"),
+        ("invalid", "invalid"),
         ("pending", "waiting"),
     ]
     return [

@@ -38,7 +38,7 @@ from reconciliation.models import (
 )
 from reconciliation.rules import RuleMatrix
 from reconciliation.services import rulesets, trusting
-from reconciliation.services.jobs import PRIORITY, Batch
+from reconciliation.services.jobs import PRIORITY, Batch, wake
 
 ALERT_CHUNK = 100
 
@@ -243,7 +243,12 @@ def _write(looks: Sequence[_Look]) -> None:
     )
     verdicts = [verdict for look in looks for verdict in look.verdicts]
     ReconciliationLog.objects.bulk_create(verdicts)
-    TrustEvent.objects.bulk_create([_trust_event(verdict) for verdict in verdicts if verdict.is_counted])
+    TrustEvent.objects.bulk_create([_trust_event(verdict) for verdict in verdicts if _counts_for_trust(verdict)])
+
+
+def _counts_for_trust(verdict: ReconciliationLog) -> bool:
+    """Each claim's last word; what is claimed in test mode is nobody's merit and nobody's fault."""
+    return verdict.is_counted and verdict.post.campaign.livemode
 
 
 def _tells_something_new(look: _Look) -> bool:
@@ -276,12 +281,15 @@ def _bring_up_to_date(looks: Sequence[_Look], answer: Answer) -> None:
         _update_state(look, asked)
     PostState.objects.write_looks([look.state for look in looks])
     Post.objects.write_looks([look.post for look in looks])
-    trusting.recount({verdict.post.affiliate_id for look in looks for verdict in look.verdicts if verdict.is_counted})
+    verdicts = [verdict for look in looks for verdict in look.verdicts]
+    trusting.recount({verdict.post.affiliate_id for verdict in verdicts if _counts_for_trust(verdict)})
     Job.objects.filter(pk__in=[look.job.pk for look in looks]).update(
         state=Job.State.DONE, finished_at=clock.now(), lease=None, leased_until=None, last_error=""
     )
-    Job.objects.bulk_create([_next_job(look) for look in looks if look.open_until])
-    counted = [str(verdict.pk) for look in looks for verdict in look.verdicts if verdict.is_counted]
+    next_jobs = Job.objects.bulk_create([_next_job(look) for look in looks if look.open_until])
+    for lane in {job.connection_id for job in next_jobs if job.due_at <= clock.now()}:
+        wake(lane)  # a claim came meanwhile, perhaps for another lane than the one that is at work
+    counted = [str(verdict.pk) for verdict in verdicts if verdict.is_counted]
     for start in range(0, len(counted), ALERT_CHUNK):
         enqueue("alerts.tasks.evaluate_verdicts", *counted[start : start + ALERT_CHUNK])
 

@@ -144,7 +144,7 @@ def test_the_panel_groups_by_affiliate_and_platform(scene, alert):
     client = _client(scene.viewer)
     text = _text(client.get(f"/alerts/panel/?campaign={scene.campaign.pk}"))
     assert "2 active alerts, the worst first" in text
-    assert re.search(r"▲ High Mila Ortega over-claims on YouTube 1 post · \$[\d.,]+ at risk · since 20 Nov", text)
+    assert re.search(r"▲ High Mila Ortega on YouTube 1 over-claim · \$[\d.,]+ at risk · since 20 Nov", text)
     assert "All 2 alerts" in text
     one = client.get(f"/alerts/panel/?post={scene.posts['high'].pk}").content.decode()
     assert f'href="{_address(alert)}"' in one
@@ -153,7 +153,7 @@ def test_the_panel_groups_by_affiliate_and_platform(scene, alert):
 def test_several_posts_of_one_affiliate_are_one_line(scene, alert):
     Alert.objects.exclude(pk=alert.pk).update(affiliate=scene.mila)
     text = _text(_client(scene.viewer).get(f"/alerts/panel/?campaign={scene.campaign.pk}"))
-    assert "Mila Ortega over-claims on YouTube 2 posts" in text
+    assert "Mila Ortega on YouTube 2 over-claims" in text
 
 
 def test_a_refused_second_claimant_is_said_without_a_figure(scene):
@@ -166,7 +166,7 @@ def test_a_refused_second_claimant_is_said_without_a_figure(scene):
         summary="Another affiliate tried to claim a post that is claimed already; the attempt was refused.",
     )
     client = _client(scene.manager)
-    assert "Anders Vik claimed what somebody else claims 1 post · since 20 Nov" in _text(client.get("/alerts/panel/"))
+    assert "Anders Vik on YouTube 1 refused claim · since 20 Nov" in _text(client.get("/alerts/panel/"))
     text = _text(client.get(_address(alert)))
     assert "Money at risk" not in text
     assert "Second claimant · YouTube" in text

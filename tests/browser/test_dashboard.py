@@ -72,7 +72,7 @@ def test_a_menu_opens_by_keyboard_and_closes_by_escape(stage, log_in):
 def test_a_manager_resolves_an_alert_with_a_note(stage, log_in):
     page: Page = log_in(stage.manager)
     page.get_by_role("link", name="Autumn Bowls", exact=True).click()
-    page.get_by_role("link", name="Mila Ortega over-claims on YouTube").click()
+    page.get_by_role("link", name="Mila Ortega on YouTube").click()
     page.get_by_role("button", name="Acknowledge").click()
     expect(page.get_by_text("You are on it.")).to_be_visible()
     page.get_by_role("button", name="Resolve").click()

@@ -39,17 +39,16 @@ def _pages(stage: Any) -> dict[str, str]:
 
 def _looks(page: Page, path: str) -> Iterator[str]:
     """Everything that is wrong with one page."""
-    for theme in ("dark", "light"):
+    for theme, size in (("dark", DESKTOP), ("light", DESKTOP), ("dark", TABLET), ("light", PHONE)):
         page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-        for size in (DESKTOP, TABLET, PHONE):
-            page.set_viewport_size(size)  # type: ignore[arg-type]
-            page.goto(path)
-            page.wait_for_load_state("networkidle")
-            too_wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            if too_wide:
-                yield f"{too_wide} px too wide at {size['width']}"
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        page.goto(path)
+        page.wait_for_load_state("networkidle")
+        too_wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if too_wide:
+            yield f"{too_wide} px too wide at {size['width']}"
         for violation in Axe().run(page).response["violations"]:
-            yield f"{violation['id']} ({theme}): {[node['target'] for node in violation['nodes']]}"
+            yield f"{violation['id']} ({theme}, {size['width']}): {[node['target'] for node in violation['nodes']]}"
 
 
 def test_a_managers_pages(stage, log_in: Callable[[Any], Page]):

@@ -92,3 +92,13 @@ def test_a_post_that_was_never_there_gets_a_second_look_a_day_later(claim, drain
     last = ReconciliationLog.objects.counted().get(affiliate_report=submitted.claim)
     assert (last.status, last.trust_effect) == ("POST_MISSING", "NONE")
     assert not Job.objects.exclude(state="done").exists()
+
+
+def test_what_is_claimed_in_test_mode_neither_earns_nor_costs_trust(claim, drain_all, world_post, sandbox):
+    affiliate = AffiliateFactory()
+    campaign = CampaignFactory(advertiser__livemode=False)
+    post, views = _views(world_post, sandbox)
+    submitted = claim(affiliate, campaign, post, views * 2)
+    assert drain_all() == 1
+    assert ReconciliationLog.objects.counted().get(affiliate_report=submitted.claim).discrepancy_level == "HIGH"
+    assert not TrustScore.objects.exists()

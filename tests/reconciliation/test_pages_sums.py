@@ -56,6 +56,17 @@ def test_claimed_views_are_verified_or_over_claimed_or_not_judged_to_the_last_on
     assert all(parts)
 
 
+def test_a_claim_that_no_post_can_have_is_counted_as_one_and_left_out_of_the_sums(scene, claim, world_post, drain_all):
+    before = _states(scene.campaign).totals()
+    claim(scene.mila, scene.campaign, world_post("x", 1), 10**12 + 1)
+    drain_all()
+    after = _states(scene.campaign).totals()
+    assert (after["invalid"], after["posts"]) == (1, before["posts"] + 1)
+    pending = scene.posts["pending"].affiliate_reports.get().claimed_views  # looked at meanwhile
+    assert after["claimed_views"] == before["claimed_views"]
+    assert after["unjudged_views"] == before["unjudged_views"] - pending
+
+
 def test_each_word_counts_its_posts(scene):
     counts = _states(scene.campaign).verdict_counts()
     assert counts == {

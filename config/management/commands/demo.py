@@ -30,8 +30,8 @@ from platforms.sandbox.world import SPAN, World
 INTERRUPTED = 130
 LIVE_OVER_CLAIM_PCT = 40
 WORLD_SEED = 7
-SANDBOX_PORT = 8900
-"""Where `manage.py` commands look for a sandbox, so that they work beside the demo; another where it is taken."""
+SANDBOX_ABOVE_WEB = 900
+"""Beside a web on 8000 the sandbox is on 8900, where the other commands look for it; elsewhere if that is taken."""
 
 
 def environment(sandbox_url: str) -> dict[str, str]:
@@ -91,7 +91,7 @@ class Command(BaseCommand):
     def _run(self, options: dict[str, Any]) -> None:
         self._handout.unlink(missing_ok=True)
         world = World(WORLD_SEED, clock.now() - SPAN)
-        sandbox_port = free_port(SANDBOX_PORT)
+        sandbox_port = free_port((options["port"] + SANDBOX_ABOVE_WEB) % 2**16)
         sandbox_url = f"http://127.0.0.1:{sandbox_port}"
         with Supervisor(settings.VAR_DIR / "log", environment(sandbox_url)) as programs:
             with self._step("PostgreSQL, and the tables in it"):
