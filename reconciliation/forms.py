@@ -100,7 +100,7 @@ class CampaignSetup:
 
     def save(self) -> Campaign | None:
         """Write all of it, or nothing; None where something is invalid, which stands beside its field then."""
-        if not all([form.is_valid() for form in (self.details, *self.platforms, self.thresholds)]):
+        if self.has_errors:
             return None
         try:
             with transaction.atomic():

@@ -28,7 +28,7 @@ from campaigns import services as campaigning
 from campaigns.models import Advertiser, Brand, Campaign, Enrolment, Market, Membership, Post
 from config import clock
 from config.demo.cast import ADVERTISERS, AFFILIATES, MARKETS, NOTES, OWNERS, STAFF, CampaignPlan, PersonPlan
-from config.demo.sandbox import SandboxControl
+from config.demo.sandbox import SandboxControl, SandboxError
 from config.demo.story import CLAIM_WINDOW_DAYS, Move, PlannedClaim, Session, Story, day
 from platforms.models import Platform
 from reconciliation.errors import SecondClaimantError
@@ -91,7 +91,7 @@ class Seeding:
         self.keys: dict[str, str] = {}
         self._story = story
         self._sandbox = sandbox
-        self._rng = Random(f"{seed}:decisions")  # noqa: S311 (to be repeatable)
+        self._rng = Random(f"{seed}:decisions")
         self._moves = iter(story.moves)
         self._next_move = next(self._moves, None)
         self._platforms = {platform.slug: platform for platform in Platform.objects.all()}
@@ -102,7 +102,10 @@ class Seeding:
         self._managers: dict[str, User] = {}
 
     def run(self, on_session: Callable[[Session], None]) -> None:
-        """Let it happen; `on_session` is told of each session that is over. The clock runs again afterwards."""
+        """Let it happen; `on_session` is told of each session that is over. The clock runs again afterwards.
+
+        Raises SandboxError, OSError.
+        """
         try:
             clock.set(self._story.start - timedelta(days=90))
             with connection.cursor() as cursor:
@@ -120,6 +123,8 @@ class Seeding:
                 if number % TRIAGE_EVERY == 0:
                     self._triage()
                 on_session(session)
+            if Job.objects.pending().exclude(last_error="").exists():
+                raise SandboxError("The sandbox failed at the last looks. Seed again.")
             clock.set(None)
             audit(actor=None, action=FINISHED, row=self._staff)
             with connection.cursor() as cursor:

@@ -123,7 +123,7 @@ class _Telling:
         return [Session(at, sorted(claims[at], key=lambda claim: claim.at)) for at in self._moments]
 
     def _rng(self, *what: object) -> Random:
-        return Random(":".join(map(str, (self._seed, *what))))  # noqa: S311 (to be repeatable)
+        return Random(":".join(map(str, (self._seed, *what))))
 
     def _posts(self, platform: str) -> Iterator[tuple[WorldPost, AffiliatePlan, CampaignPlan]]:
         """The posts of our affiliates' handles on a platform, each for a campaign that it suits."""

@@ -16,7 +16,7 @@ NOTE = "Asked Mila: two videos were counted together."
 
 
 @pytest.fixture
-def alert(scene) -> Alert:
+def alert(scene):
     """The worst of two."""
     return scene.open_alerts()[0]
 
@@ -154,6 +154,8 @@ def test_several_posts_of_one_affiliate_are_one_line(scene, alert):
     Alert.objects.exclude(pk=alert.pk).update(affiliate=scene.mila)
     text = _text(_client(scene.viewer).get(f"/alerts/panel/?campaign={scene.campaign.pk}"))
     assert "Mila Ortega on YouTube 2 over-claims" in text
+    page = _text(_client(scene.viewer).get(_address(alert)))
+    assert re.search(r"Also about Mila Ortega ◆ Medium The medium post Over-claim · YouTube · Autumn Bowls · \$", page)
 
 
 def test_a_refused_second_claimant_is_said_without_a_figure(scene):

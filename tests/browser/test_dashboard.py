@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from alerts.models import Alert
 from campaigns.models import Campaign
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 
 
 def test_a_manager_makes_a_campaign_and_activates_it(stage, log_in):
-    page: Page = log_in(stage.manager)
+    page = log_in(stage.manager)
     page.get_by_role("link", name="New campaign").click()
     page.get_by_label("Name", exact=True).fill("Winter Soups")
     page.get_by_label("Market").select_option(label="United States (US)")
@@ -37,7 +37,7 @@ def test_a_manager_makes_a_campaign_and_activates_it(stage, log_in):
 
 
 def test_filters_change_the_table_and_the_address_and_the_way_back_works(stage, log_in):
-    page: Page = log_in(stage.viewer)
+    page = log_in(stage.viewer)
     page.get_by_role("link", name="Autumn Bowls", exact=True).click()
     rows = page.locator("#posts tbody tr")
     expect(rows).to_have_count(9)
@@ -58,7 +58,7 @@ def test_filters_change_the_table_and_the_address_and_the_way_back_works(stage, 
 
 
 def test_a_menu_opens_by_keyboard_and_closes_by_escape(stage, log_in):
-    page: Page = log_in(stage.viewer)
+    page = log_in(stage.viewer)
     page.get_by_role("link", name="Autumn Bowls", exact=True).click()
     menu = page.locator("summary", has_text="Platform")
     menu.focus()
@@ -70,7 +70,7 @@ def test_a_menu_opens_by_keyboard_and_closes_by_escape(stage, log_in):
 
 
 def test_a_manager_resolves_an_alert_with_a_note(stage, log_in):
-    page: Page = log_in(stage.manager)
+    page = log_in(stage.manager)
     page.get_by_role("link", name="Autumn Bowls", exact=True).click()
     page.get_by_role("link", name="Mila Ortega on YouTube").click()
     page.get_by_role("button", name="Acknowledge").click()
@@ -85,7 +85,7 @@ def test_a_manager_resolves_an_alert_with_a_note(stage, log_in):
 
 
 def test_a_viewer_sees_the_alert_and_no_way_to_decide(stage, log_in):
-    page: Page = log_in(stage.viewer)
+    page = log_in(stage.viewer)
     page.get_by_role("link", name="Alerts").first.click()
     page.get_by_role("link", name="The high post").click()
     expect(page.get_by_text("Managers decide on alerts")).to_be_visible()
@@ -93,7 +93,7 @@ def test_a_viewer_sees_the_alert_and_no_way_to_decide(stage, log_in):
 
 
 def test_reconcile_now_shows_its_progress_and_then_the_new_figures(stage, log_in, drain_all):
-    page: Page = log_in(stage.manager)
+    page = log_in(stage.manager)
     page.get_by_role("link", name="Autumn Bowls", exact=True).click()
     expect(page.get_by_text("Waiting for its first look.")).to_be_visible()
     page.get_by_role("button", name="Reconcile now").click()
@@ -104,7 +104,7 @@ def test_reconcile_now_shows_its_progress_and_then_the_new_figures(stage, log_in
 
 
 def test_completing_asks_first(stage, log_in):
-    page: Page = log_in(stage.manager)
+    page = log_in(stage.manager)
     page.get_by_role("link", name="Autumn Bowls", exact=True).click()
     page.get_by_role("button", name="Complete…").click()
     dialog = page.get_by_role("dialog")

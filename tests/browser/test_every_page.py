@@ -18,7 +18,7 @@ DESKTOP, TABLET, PHONE = ({"width": width, "height": 900} for width in (1440, 76
 
 
 def _pages(stage: Any) -> dict[str, str]:
-    campaign, alert = stage.campaign.pk, Alert.objects.worst_first().first().pk
+    campaign, alert = stage.campaign.pk, Alert.objects.worst_first()[0].pk
     draft = CampaignFactory(advertiser=stage.advertiser, status=Campaign.Status.DRAFT)
     return {
         "campaigns": "/",

@@ -114,7 +114,10 @@ def test_it_serves_with_what_it_hands_out_until_even_kill_9_and_leaves_nothing(c
         submitted = manage(checkout, "submit", *where, *what, "--views", "1")
         assert fields(submitted.stdout)["verdict"] == "MATCHED", submitted.stderr
         again = manage(checkout, "demo", "--port", str(free_port(0)))
-        assert (again.returncode, again.stderr.strip()) == (1, "CommandError: A demo of this checkout is running already.")
+        assert (again.returncode, again.stderr.strip()) == (
+            1,
+            "CommandError: A demo of this checkout is running already.",
+        )
 
         process.send_signal(signal.SIGKILL)
         process.wait()

@@ -112,7 +112,7 @@ def test_a_refusal_names_the_field_and_the_reason(api: Api, claim: dict[str, obj
 
 def test_what_speaks_no_json_is_said_plainly(api: Api):
     with pytest.raises(LiveError, match="which is not JSON"):
-        Api(f"{api.base_url}/health?", api.key).get("")
+        Api(f"{api.base_url}/admin/login/?", api.key).get("")
 
 
 def test_the_command_shows_one_field_a_line(

@@ -94,7 +94,9 @@ def demo(tmp_path: Path) -> Iterator[Callable[[str], Demo]]:
 
 
 def _left(here: Path) -> list[int]:
-    pids = [int(line) for path in here.iterdir() if path.is_file() and path.name != "manage.py" for line in _lines(path)]
+    pids = [
+        int(line) for path in here.iterdir() if path.is_file() and path.name != "manage.py" for line in _lines(path)
+    ]
     return [pid for pid in pids if _runs(pid)]
 
 
@@ -150,7 +152,10 @@ def test_a_step_that_fails_is_told_with_the_end_of_its_log(demo: Callable[[str],
     ("scene", "said"),
     [
         ("programs.start('short', HERE); programs.wait_until(lambda: False, 'short')", "short ended unexpectedly."),
-        ("programs.start('stays', HERE); programs.wait_until(lambda: False, 'stays')", "stays was not ready within 1 s"),
+        (
+            "programs.start('stays', HERE); programs.wait_until(lambda: False, 'stays')",
+            "stays was not ready within 1 s",
+        ),
     ],
 )
 def test_what_does_not_come_up_is_told(demo: Callable[[str], Demo], scene: str, said: str):

@@ -89,7 +89,7 @@ def test_no_view_of_a_young_post_is_to_be_looked_at_again_right_after_the_end(mi
             assert not (session.at < lag_ends and end <= lag_ends <= end + story.QUIET_AFTER)
 
 
-def test_honest_ones_never_claim_more_than_there_is_and_dishonest_ones_do(claims):
+def test_honest_ones_never_claim_more_than_there_is_and_dishonest_ones_do(claims: list[story.PlannedClaim]):
     over: Counter[Character] = Counter()
     for claim in claims:
         views = claim.post.figures_at(claim.at).views
@@ -100,12 +100,12 @@ def test_honest_ones_never_claim_more_than_there_is_and_dishonest_ones_do(claims
     assert over[Character.GENEROUS] > 0
 
 
-def test_careless_ones_claim_what_nobody_can_verify(claims):
+def test_careless_ones_claim_what_nobody_can_verify(claims: list[story.PlannedClaim]):
     careless = [claim.figures for claim in claims if claim.affiliate.character is Character.CARELESS]
     assert any(figures.views is None and figures.clicks is not None for figures in careless)
 
 
-def test_some_claim_what_is_anothers(claims):
+def test_some_claim_what_is_anothers(claims: list[story.PlannedClaim]):
     claimants: dict[str, set[str]] = {}
     for claim in claims:
         claimants.setdefault(claim.post.external_id, set()).add(claim.affiliate.name)

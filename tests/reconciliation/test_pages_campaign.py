@@ -141,7 +141,7 @@ def test_the_terms_are_there_for_who_can_not_edit(read):
 def test_old_figures_are_called_old(scene, client, read):
     assert "figures are old" not in read()
     with clock.at(TODAY + timedelta(minutes=11)):
-        assert "YouTube figures are old. Last answer 11 min ago, on 20 Nov, 07:00. 1 posts wait" in read()
+        assert "YouTube figures are old. Last answer 11 min ago, on 20 Nov, 07:00. Posts that wait for it: 1." in read()
 
 
 def test_a_campaign_without_posts_says_what_comes_next(client):

@@ -9,7 +9,8 @@ from django.urls import reverse
 
 from config import clock
 from platforms.sandbox.world import Series
-from reconciliation.models import Job, Run
+from reconciliation.models import Job, PlatformReport, Run
+from reconciliation.pages.history import history
 from tests.factories import TODAY, AffiliateFactory
 from tests.scene import empty_scene
 
@@ -51,6 +52,21 @@ def test_a_post_that_waits_has_no_figure_of_a_platform(scene, client):
     assert "Waiting for its first look. The next look is due 20 Nov, 07:00." in text
     assert "YouTube counted — not looked at yet Gap — no count to compare with" in text
     assert "Not looked at yet" in text
+
+
+def test_new_figures_wait_and_the_claim_before_is_told(scene, client, claim, sandbox):
+    post = scene.posts["high"]
+    claim(scene.mila, scene.campaign, sandbox.state.world.find("youtube", post.external_id), 100)
+    client.force_login(scene.viewer)
+    text = _text(client.get(_address(post)))
+    assert "… Waiting New figures, waiting for a look. The claim before: Claimed" in text
+    assert "Claimed views 100" in text
+
+
+def test_a_platform_that_lets_nobody_read_is_said_to():
+    look = PlatformReport(availability="denied", fetched_at=TODAY)
+    [event] = history(affiliate="Mila", platform="X", claims=[], snapshots=[look], verdicts=[])
+    assert event.title == "X did not let us read the post"
 
 
 def test_a_second_look_is_announced(scene, client):

@@ -25,7 +25,7 @@ COMPARED = "v.status IN ('MATCHED', 'DISCREPANCY') AND v.views_discrepancy IS NO
 def _sql(select: str, campaign: Campaign, rest: str = "") -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {select} {CURRENT} {rest}", [campaign.pk])
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def _states(campaign: Campaign) -> Any:

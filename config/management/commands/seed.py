@@ -32,10 +32,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not 1 <= options["days"] <= 30 or options["posts"] < 1:
             raise CommandError("--days: 1 to 30; --posts: at least 1.")
+        url = options["sandbox_url"].rstrip("/")
+        if any(not config["base_url"].startswith(url) for config in settings.PLATFORMS.values()):
+            raise CommandError(f"The platforms are read elsewhere: set SANDBOX_URL={url}, and no *_BASE_URL.")
         if not self._made_empty(options["fresh"]):
             return
         end = clock.now()
-        sandbox = SandboxControl(options["sandbox_url"])
+        sandbox = SandboxControl(url)
         try:
             world = sandbox.world()
             plan = story.tell(
@@ -47,7 +50,7 @@ class Command(BaseCommand):
             )
             seeding = Seeding(plan, sandbox, options["seed"])
             self._run(seeding, plan)
-        except (SandboxError, ValueError) as error:
+        except (SandboxError, OSError, ValueError) as error:
             raise CommandError(str(error)) from error
         if options["handout"]:
             ways_in = handout(
@@ -55,7 +58,7 @@ class Command(BaseCommand):
                 keys=seeding.keys,
                 world=world,
                 base_url=options["base_url"],
-                sandbox_url=options["sandbox_url"],
+                sandbox_url=url,
             )
             write_private(options["handout"], ways_in)
 
