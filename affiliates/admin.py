@@ -115,7 +115,8 @@ class UserAdmin(AuditedAdmin, auth_admin.UserAdmin):  # type: ignore[type-arg]
         return fields if actor(request).is_superuser else [*fields, *self.power]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        untouchable = obj is not None and obj.is_superuser and not actor(request).is_superuser
+        me = actor(request)
+        untouchable = obj is not None and obj.is_staff and obj != me and not me.is_superuser
         return not untouchable and super().has_change_permission(request, obj)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:

@@ -18,9 +18,7 @@ class ApiKeyQuerySet(models.QuerySet[Any]):
 
     def usable(self) -> Self:
         """Neither revoked nor expired, of a user who is active."""
-        return self.filter(
-            Q(expires_at=None) | Q(expires_at__gt=clock.now()), revoked_at=None, user__is_active=True
-        )
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=clock.now()), revoked_at=None, user__is_active=True)
 
 
 class AffiliateQuerySet(models.QuerySet[Any]):

@@ -99,9 +99,19 @@ class AlertRow:
     summary: str
 
 
+def at_risk(alert: Alert) -> str:
+    """The money at risk while the alert's verdict stands for its post."""
+    verdict = alert.verdict
+    if verdict is None:
+        return UNKNOWN
+    if verdict.pk != alert.post.state.current_verdict_id:
+        return "claimed anew"
+    return money(verdict.money_at_risk, verdict.currency)
+
+
 def alert_row(alert: Alert) -> AlertRow:
     """What the list says of an alert."""
-    kind, verdict = alert.get_kind_display(), alert.verdict
+    kind = alert.get_kind_display()
     return AlertRow(
         url=reverse("alerts:alert", args=[alert.pk]),
         title=title_of(alert.post),
@@ -110,7 +120,7 @@ def alert_row(alert: Alert) -> AlertRow:
         severity=alert.severity,
         status=alert.status,
         affiliate=alert.affiliate.name,
-        at_risk=money(verdict.money_at_risk, verdict.currency) if verdict else UNKNOWN,
+        at_risk=at_risk(alert),
         since=alert.created_at,
         summary=alert.summary,
     )

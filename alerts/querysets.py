@@ -49,7 +49,10 @@ class AlertQuerySet(models.QuerySet[Any]):
         return self.filter(affiliate=alert.affiliate_id).exclude(pk=alert.pk)
 
     def grouped(self) -> "models.QuerySet[Any]":
-        """A row for each affiliate, platform and kind (money of one currency), the worst and then the oldest first."""
+        """A row for each affiliate, platform and kind (money of one currency), the worst and then the oldest first.
+
+        Money is at risk where the verdict still stands; an affiliate who has claimed anew is judged by the new claim.
+        """
         by = ("kind", "affiliate", "affiliate__name", "post__platform__name")
         rows: models.QuerySet[Any] = (
             self.order_by()
@@ -59,7 +62,7 @@ class AlertQuerySet(models.QuerySet[Any]):
                 ids=ArrayAgg("pk"),
                 rank=Min(_RANK),
                 since=Min("created_at"),
-                at_risk=Sum("verdict__money_at_risk"),
+                at_risk=Sum("verdict__money_at_risk", filter=Q(verdict=F("post__state__current_verdict"))),
             )
             .order_by("rank", "since", "affiliate__name")
         )
@@ -87,7 +90,14 @@ class AlertQuerySet(models.QuerySet[Any]):
     def for_list(self) -> Self:
         """Everything a list of alerts shows, in one query."""
         return self.select_related(
-            "campaign", "affiliate", "post__platform", "post__text", "verdict", "acknowledged_by", "resolved_by"
+            "campaign",
+            "affiliate",
+            "post__platform",
+            "post__text",
+            "post__state",
+            "verdict",
+            "acknowledged_by",
+            "resolved_by",
         )
 
     def for_page(self) -> Self:

@@ -1,9 +1,11 @@
 """What can happen to alerts."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from affiliates.models import AuditEvent, User
 from affiliates.services import audit
@@ -15,17 +17,24 @@ from reconciliation.models import PostState, ReconciliationLog
 
 SEVERITY_OF_LEVEL = {Level.MEDIUM.value: Alert.Severity.MEDIUM, Level.HIGH.value: Alert.Severity.HIGH}
 NOTE_MAX_LENGTH = 2000
+FORGOTTEN_WITHIN = timedelta(days=2)
+OPENED_AT_ONCE = 1000
+
+
+def open_for_verdicts(*, verdict_ids: Sequence[UUID]) -> int:
+    """Open an alert for each counted MEDIUM or HIGH discrepancy among these. Harmless to repeat; returns how many."""
+    return _open_for(ReconciliationLog.objects.filter(pk__in=verdict_ids))
+
+
+def open_forgotten() -> int:
+    """Open alerts for recent verdicts whose queued hint was lost; returns how many. Harmless to repeat."""
+    return _open_for(ReconciliationLog.objects.filter(processed_at__gte=clock.now() - FORGOTTEN_WITHIN))
 
 
 @transaction.atomic
-def open_for_verdicts(*, verdict_ids: Sequence[UUID]) -> int:
-    """Open an alert for each counted MEDIUM or HIGH discrepancy among these. Harmless to repeat; returns how many."""
-    verdicts = (
-        ReconciliationLog.objects.counted()
-        .filter(
-            pk__in=verdict_ids, status=Status.DISCREPANCY.value, discrepancy_level__in=SEVERITY_OF_LEVEL, alert=None
-        )
-        .select_related("post")
+def _open_for(verdicts: "QuerySet[ReconciliationLog]") -> int:
+    unseen = verdicts.filter(
+        next_look_at=None, status=Status.DISCREPANCY.value, discrepancy_level__in=SEVERITY_OF_LEVEL, alert=None
     )
     alerts = [
         Alert(
@@ -37,7 +46,7 @@ def open_for_verdicts(*, verdict_ids: Sequence[UUID]) -> int:
             verdict=verdict,
             summary=verdict.explanation,
         )
-        for verdict in verdicts
+        for verdict in unseen.select_related("post")[:OPENED_AT_ONCE]
     ]
     Alert.objects.bulk_create(alerts, ignore_conflicts=True)
     return len(alerts)
@@ -95,7 +104,7 @@ def _decided(alert_id: UUID, by: User, action: str, changed: int) -> Alert:
     alert: Alert = Alert.objects.for_list().get(pk=alert_id)
     if not changed:
         who = alert.resolved_by or alert.acknowledged_by
-        by_whom = f", by {who.name or who}" if who else ""
+        by_whom = f", by {who.name}" if who and who.name else ""
         raise AlertStateError(f"This alert is {alert.get_status_display().lower()} already{by_whom}.")
     audit(actor=by, action=action, row=alert)
     return alert

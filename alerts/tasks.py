@@ -10,6 +10,11 @@ def evaluate_verdicts(*verdict_ids: str) -> None:
     services.open_for_verdicts(verdict_ids=[UUID(pk) for pk in verdict_ids])
 
 
+def sweep() -> None:
+    """Open what the queue forgot."""
+    services.open_forgotten()
+
+
 def evaluate_refused_claim(event_id: str) -> None:
     """Open an alert for a recorded second claimant."""
     services.open_for_refused_claim(event_id=UUID(event_id))

@@ -26,7 +26,8 @@ class NameParts:
 
 def clean_code(text: str) -> str:
     """A brand or market code: upper-cased. Raises ValueError unless 2 to 12 ASCII letters and digits."""
-    code = text.strip().upper()
+    code = text.strip()
+    code = code.upper() if code.isascii() else ""  # upper-casing turns some other letters into these
     if not CODE.fullmatch(code):
         raise ValueError("a code has 2 to 12 letters A to Z and digits, nothing else")
     return code

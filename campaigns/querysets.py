@@ -44,8 +44,9 @@ class CampaignQuerySet(models.QuerySet[Any]):
         return self.filter(_in_mode_of(user), theirs)
 
     def managed_by(self, user: "User | AnonymousUser") -> Self:
-        """Those this user may edit: staff all, managers their advertiser's."""
-        mine = Q() if user.is_staff else Q(advertiser__in=_advertisers_of(user, role="manager"))
+        """Those this user may edit: staff all, managers their advertiser's while it is active."""
+        mine = Q(advertiser__in=_advertisers_of(user, role="manager"), advertiser__is_active=True)
+        mine = Q() if user.is_staff else mine
         return self.filter(_in_mode_of(user), mine)
 
     def for_api(self) -> Self:

@@ -2,6 +2,8 @@
 
 import secrets
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from csp.constants import NONE, SELF
@@ -65,6 +67,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "config.middleware.RequestIdMiddleware",
+    "config.api.length.LengthRequiredMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -121,7 +124,6 @@ Q_CLUSTER = {
     "timeout": _TASK_TIMEOUT_S,
     "retry": 120,  # ≥ timeout × (queue_limit / workers + 1) + 30, or a waiting task would run twice
     "max_attempts": 5,
-    "ack_failures": True,
     "save_limit": -1,
     "catch_up": False,
     "recycle": 1_000_000_000,  # the watchdog takes every vanished process for a death, and watches memory itself
@@ -134,6 +136,7 @@ TASKS = (
     "reconciliation.tasks.sweep",
     "alerts.tasks.evaluate_verdicts",
     "alerts.tasks.evaluate_refused_claim",
+    "alerts.tasks.sweep",
 )
 """Every dotted name that may be queued; a test resolves each of them."""
 
@@ -142,9 +145,13 @@ PLATFORMS_LIVE = env.bool("PLATFORMS_LIVE", default=False)
 SANDBOX_URL = env.str("SANDBOX_URL", default="http://127.0.0.1:8900").rstrip("/")
 
 
-def _base_url(name: str, live: str, sandbox_path: str = "") -> str:
-    """The variable `name` where it is set; else the real host when live, else the sandbox."""
-    return env.str(name, default="") or (live if PLATFORMS_LIVE else SANDBOX_URL + sandbox_path)
+def _base_url(name: str, live: str) -> str:
+    """The variable `name` where it is set; else the real host when live, else the sandbox, which has the same paths."""
+    return env.str(name, default="") or (live if PLATFORMS_LIVE else _in_sandbox(live))
+
+
+def _in_sandbox(address: str) -> str:
+    return SANDBOX_URL + urlsplit(address).path
 
 
 def _credential(name: str) -> str:
@@ -152,16 +159,14 @@ def _credential(name: str) -> str:
     return env.str(name, default="" if PLATFORMS_LIVE else "sandbox")
 
 
-PLATFORMS = {
+PLATFORMS: dict[str, dict[str, Any]] = {
     "youtube": {
         "base_url": _base_url("YOUTUBE_BASE_URL", "https://www.googleapis.com"),
         "credentials": {"api_key": _credential("YOUTUBE_API_KEY")},
     },
     "reddit": {
         "base_url": _base_url("REDDIT_BASE_URL", "https://oauth.reddit.com"),
-        "token_url": _base_url(
-            "REDDIT_TOKEN_URL", "https://www.reddit.com/api/v1/access_token", "/api/v1/access_token"
-        ),
+        "token_url": _base_url("REDDIT_TOKEN_URL", "https://www.reddit.com/api/v1/access_token"),
         "credentials": {
             "client_id": _credential("REDDIT_CLIENT_ID"),
             "client_secret": _credential("REDDIT_CLIENT_SECRET"),
@@ -171,6 +176,13 @@ PLATFORMS = {
         "base_url": _base_url("X_BASE_URL", "https://api.x.com"),
         "credentials": {"bearer_token": _credential("X_BEARER_TOKEN")},
     },
+}
+
+# What is claimed in test mode is always read from the sandbox, with credentials that open nothing else.
+PLATFORMS_TEST = {
+    slug: {name: _in_sandbox(value) for name, value in platform.items() if isinstance(value, str)}
+    | {"credentials": dict.fromkeys(platform["credentials"], "sandbox")}
+    for slug, platform in PLATFORMS.items()
 }
 
 # --- People ---------------------------------------------------------------------------------------------------------
@@ -192,6 +204,9 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_COOKIES = env.bool("SECURE_COOKIES", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
+if env.bool("BEHIND_HTTPS_PROXY", default=False):
+    # The proxy must set this header itself and drop what a caller sends.
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 CONTENT_SECURITY_POLICY = {

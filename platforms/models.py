@@ -50,6 +50,7 @@ class Connection(Row):
         null=True, blank=True, help_text="A worker is waiting to make the next call, until this moment at the latest."
     )
     last_success_at = models.DateTimeField(null=True, blank=True)
+    failures = models.PositiveSmallIntegerField(default=0, help_text="Calls in a row that the platform did not answer.")
     not_before = models.DateTimeField(
         null=True, blank=True, help_text="No call before this moment: the platform named it when it throttled us."
     )

@@ -4,6 +4,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Least
 
 from affiliates.models import User
 from affiliates.services import audit
@@ -51,4 +53,11 @@ def hold_connection(*, connection_id: UUID, wait_s: int) -> None:
 
 def note_success(*, connection_id: UUID) -> None:
     """The platform answered this lane just now."""
-    Connection.objects.filter(pk=connection_id).update(last_success_at=clock.now())
+    Connection.objects.filter(pk=connection_id).update(last_success_at=clock.now(), failures=0)
+
+
+def note_failure(*, connection_id: UUID) -> int:
+    """The platform did not answer this lane; returns how many times in a row that is."""
+    lane = Connection.objects.filter(pk=connection_id)
+    lane.update(failures=Least(F("failures") + 1, 1000))
+    return lane.values_list("failures", flat=True).get()

@@ -112,8 +112,7 @@ class JobQuerySet(models.QuerySet[Any]):
     def forgotten_lanes(self, moment: datetime, *, after: timedelta) -> "models.QuerySet[Any]":
         """The lanes that may work and have had something due for a while: values of connection_id, each once."""
         open_lane = Q(connection=None) | (
-            Q(connection__state="active")
-            & (Q(connection__not_before=None) | Q(connection__not_before__lte=moment))
+            Q(connection__state="active") & (Q(connection__not_before=None) | Q(connection__not_before__lte=moment))
         )
         return self.due(moment - after).filter(open_lane).order_by().values_list("connection_id", flat=True).distinct()
 
@@ -190,9 +189,7 @@ class PostStateQuerySet(models.QuerySet[Any]):
         if word == "pending":
             return self.filter(current_verdict=None)
         if word in ("high", "medium", "low"):
-            return self.filter(
-                current_verdict__status="DISCREPANCY", current_verdict__discrepancy_level=word.upper()
-            )
+            return self.filter(current_verdict__status="DISCREPANCY", current_verdict__discrepancy_level=word.upper())
         return self.filter(current_verdict__status=word.upper())
 
     def standing(self) -> Self:

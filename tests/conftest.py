@@ -62,7 +62,7 @@ def sandbox(_sandbox_server: SandboxServer, settings: Any) -> Iterator[SandboxSe
     _sandbox_server.state.reset()
     _sandbox_server.state.set_clock(TODAY, frozen=True)
     paths = {"base_url": "", "token_url": "/api/v1/access_token"}
-    settings.PLATFORMS = {
+    settings.PLATFORMS = settings.PLATFORMS_TEST = {
         slug: config | {name: _sandbox_server.url + path for name, path in paths.items() if name in config}
         for slug, config in settings.PLATFORMS.items()
     }

@@ -10,11 +10,11 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
+from config import words
+
 MAX_COUNT = 2**53 - 1
 _AMOUNT = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-_INVISIBLE = re.compile(r"[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
-"""Zero-width characters and those that turn text around; the joiners U+200C and U+200D are letters to some."""
 
 
 class CountField(serializers.IntegerField):
@@ -72,23 +72,18 @@ class DayField(serializers.DateField):
 class WordsField(serializers.CharField):
     """Words of people, NFC and trimmed. Control and invisible characters are refused; line breaks if `multiline`."""
 
-    default_error_messages = {
-        "not_text": "This must be text.",
-        "control_character": "Line breaks and control characters are not allowed.",
-        "invisible_character": "Invisible characters and those that turn text around are not allowed.",
-    }
+    default_error_messages = {"not_text": "This must be text.", **words.REASONS}
 
     def __init__(self, *, multiline: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.allowed_controls = "\n\r\t" if multiline else ""
+        self.multiline = multiline
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("not_text")
-        if any(unicodedata.category(c) == "Cc" and c not in self.allowed_controls for c in data):
-            self.fail("control_character")
-        if _INVISIBLE.search(data):
-            self.fail("invisible_character")
+        code = words.refusal(data, multiline=self.multiline)
+        if code:
+            self.fail(code)
         return super().to_internal_value(unicodedata.normalize("NFC", data))
 
 

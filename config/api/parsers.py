@@ -1,6 +1,7 @@
 """The one way in for bodies: strict JSON. What plain parsers would let through is refused here with a reason."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -22,6 +23,14 @@ class BodyTooLarge(APIException):
         super().__init__(f"The body is larger than {settings.REQUEST_BODY_LIMIT_BYTES // 1024} KB.")
 
 
+class FieldParseError(ParseError):
+    """What can't be read stands at `field`, the path of a value or the name of one."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field = field.encode("ascii", "backslashreplace").decode()[:120]
+        super().__init__(f"{self.field}: {reason}" if self.field else reason)
+
+
 class StrictJSONParser(BaseParser):
     """JSON objects in UTF-8 of bounded size and depth, without duplicate keys, NaN, NUL or lone surrogates."""
 
@@ -41,7 +50,7 @@ class StrictJSONParser(BaseParser):
                 body.decode("utf-8"),
                 object_pairs_hook=_object,
                 parse_int=_integer,
-                parse_constant=_no_constant,
+                parse_constant=float,  # NaN and the infinities, which are refused where they stand
             )
         except UnicodeDecodeError as error:
             raise ParseError("The body is not UTF-8.") from error
@@ -59,18 +68,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     names = [name for name, _ in pairs]
     twice = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
     if twice:
-        raise ParseError(f"The name {min(twice)[:80]!a} is given twice in one object.")
+        raise FieldParseError(min(twice), "this name is given twice in one object.")
     return dict(pairs)
 
 
 def _integer(text: str) -> int:
-    if len(text.lstrip("-")) > MAX_INTEGER_DIGITS:
-        raise ParseError(f"A number has more than {MAX_INTEGER_DIGITS} digits.")
-    return int(text)
-
-
-def _no_constant(text: str) -> None:
-    raise ParseError(f"{text} is not a JSON number.")
+    """The number; of one with more digits than any field takes, the first of them: enough for the field to say no."""
+    return int(text[: MAX_INTEGER_DIGITS + 1])
 
 
 def _check(value: Any, *, path: str, depth: int) -> None:
@@ -79,23 +83,19 @@ def _check(value: Any, *, path: str, depth: int) -> None:
         raise ParseError(f"The JSON is nested deeper than {MAX_DEPTH} levels.")
     if isinstance(value, dict):
         for name, inner in value.items():
-            _check_text(name, where=f"a name in {path or 'the body'}")
+            _check_text(name, field=f"{path}.{name}".lstrip("."))
             _check(inner, path=f"{path}.{name}".lstrip("."), depth=depth + 1)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             _check(inner, path=f"{path}[{index}]", depth=depth + 1)
     elif isinstance(value, str):
-        _check_text(value, where=path)
-    elif isinstance(value, float) and value in (float("inf"), float("-inf")):
-        raise ParseError(f"{path}: this number is too large.")
+        _check_text(value, field=path)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise FieldParseError(path, "this is not a number that JSON knows, or it is too large.")
 
 
-def _check_text(text: str, *, where: str) -> None:
+def _check_text(text: str, *, field: str) -> None:
     if "\0" in text:
-        raise ParseError(f"{_printable(where)}: a NUL character is not allowed.")
+        raise FieldParseError(field, "a NUL character is not allowed.")
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ParseError(f"{_printable(where)}: this is not valid Unicode (a lone surrogate).")
-
-
-def _printable(text: str) -> str:
-    return text.encode("ascii", "backslashreplace").decode()[:120]
+        raise FieldParseError(field, "this is not valid Unicode (a lone surrogate).")

@@ -65,8 +65,10 @@ def _of_api_exception(error: exceptions.APIException) -> dict[str, Any]:
         first = errors[0] if errors else {"field": None, "detail": "The request is not valid."}
         where = f"{first['field']}: " if first["field"] else ""
         return problem(error.status_code, "invalid", f"{where}{first['detail']}", errors)
-    code = error.get_codes()
-    return problem(error.status_code, code if isinstance(code, str) else "invalid", str(error.detail))
+    code = str(error.get_codes())
+    field = getattr(error, "field", None)
+    errors = [{"field": field, "code": code, "detail": str(error.detail)}] if field else []
+    return problem(error.status_code, code, str(error.detail), errors)
 
 
 def _flatten(detail: Any, path: str = "") -> Iterator[dict[str, Any]]:

@@ -21,6 +21,7 @@ from platforms.sandbox import words
 from platforms.sandbox.world import SPAN, Presence, Series, World, WorldPost
 from reconciliation.comparison import MISSING_LOOK_AFTER_H, Figures
 
+CAMPAIGNS = tuple(campaign for advertiser in ADVERTISERS for campaign in advertiser.campaigns)
 SESSION_EVERY = timedelta(hours=3)
 QUIET_AFTER = timedelta(minutes=25)
 """Nothing falls due for so long after the story's end: the time it takes to be told, and the demo's first quarter."""
@@ -93,9 +94,6 @@ def _moves(end: datetime) -> list[tuple[datetime, Move, CampaignPlan]]:
     return sorted((move for move in moves if move[0] <= end), key=lambda move: move[0])
 
 
-CAMPAIGNS = tuple(campaign for advertiser in ADVERTISERS for campaign in advertiser.campaigns)
-
-
 def day(end: datetime, offset_d: int) -> datetime:
     """Midnight, UTC, of the day so many days after the one a story ends on."""
     return end.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=offset_d)
@@ -159,7 +157,7 @@ class _Telling:
             wanted_at = post.published_at + (last_at - SESSION_EVERY - post.published_at) * rng.uniform(0.1, 1)
         for _ in range(rng.choices((1, 2, 3), (50, 30, 20))[0]):
             place = bisect_left(self._moments, wanted_at + timedelta(minutes=10))
-            if place == len(self._moments) or self._moments[place] > last_at:
+            if place == len(self._moments) or self._moments[place] >= last_at:
                 return
             session = self._moments[place]
             at = session - timedelta(seconds=rng.randrange(20, 540))

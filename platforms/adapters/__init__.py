@@ -14,16 +14,17 @@ ADAPTER_CLASSES: dict[str, type[Adapter]] = {
     adapter.slug: adapter for adapter in (YouTubeAdapter, RedditAdapter, XAdapter)
 }
 
-_adapters: dict[str, tuple[Mapping[str, Any], Adapter]] = {}
+_adapters: dict[tuple[str, bool], tuple[Mapping[str, Any], Adapter]] = {}
 
 
-def adapter_for(slug: str) -> Adapter:
+def adapter_for(slug: str, *, livemode: bool = True) -> Adapter:
     """This process's adapter for a platform, kept (with its token) as long as its settings stay what they are.
 
+    In test mode it speaks to the sandbox, whatever the live one speaks to.
     Raises KeyError for a platform without an adapter.
     """
-    config = settings.PLATFORMS[slug]
-    kept = _adapters.get(slug)
+    config = (settings.PLATFORMS if livemode else settings.PLATFORMS_TEST)[slug]
+    kept = _adapters.get((slug, livemode))
     if kept is None or kept[0] != config:
-        kept = _adapters[slug] = config, ADAPTER_CLASSES[slug](config)
+        kept = _adapters[slug, livemode] = config, ADAPTER_CLASSES[slug](config)
     return kept[1]

@@ -41,6 +41,7 @@ class Migration(migrations.Migration):
                 ('last_call_at', models.DateTimeField(blank=True, null=True)),
                 ('awaited_until', models.DateTimeField(blank=True, help_text='A worker is waiting to make the next call, until this moment at the latest.', null=True)),
                 ('last_success_at', models.DateTimeField(blank=True, null=True)),
+                ('failures', models.PositiveSmallIntegerField(default=0, help_text='Calls in a row that the platform did not answer.')),
                 ('not_before', models.DateTimeField(blank=True, help_text='No call before this moment: the platform named it when it throttled us.', null=True)),
                 ('affiliate', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='connections', to='affiliates.affiliate')),
                 ('platform', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='connections', to='platforms.platform')),

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 
 from affiliates.admin import actor
 from config.admin import ClosedAdmin, ClosedInline
+from config.errors import ConflictError
 from config.templatetags.look import UNKNOWN, moment
 from reconciliation.admin.looking import LookedAtAdmin, linked, post_title
 from reconciliation.models import Job, Run, RunJob
@@ -36,7 +37,11 @@ class JobAdmin(LookedAtAdmin):
     def try_again(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         """Dead jobs are due again, with fresh attempts."""
         chosen = list(queryset.order_by().values_list("pk", flat=True))
-        retried = jobs.retry_dead(job_ids=chosen, by=actor(request))
+        try:
+            retried = jobs.retry_dead(job_ids=chosen, by=actor(request))
+        except ConflictError as error:
+            self.message_user(request, error.message, messages.ERROR)
+            return
         text = f"Due again: {retried} of {len(chosen)}."
         if retried < len(chosen):
             text += " The others are not dead, or their post is looked at anyway."

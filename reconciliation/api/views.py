@@ -125,7 +125,7 @@ class SubmissionMetrics(ShowsVerdicts):
     )
     def put(self, request: Request, post_id: UUID) -> Response:
         """Claim new figures for one's own post. They replace the claim as a whole; the earlier ones stay on record."""
-        mine = Post.objects.visible_to(request.user).filter(affiliate__user_id=request.user.pk)
+        mine = Post.objects.visible_to(request.user).standing().filter(affiliate__user_id=request.user.pk)
         post = get_object_or_404(mine.select_related("campaign__advertiser", "platform", "affiliate"), pk=post_id)
         given = FiguresSerializer(data=request.data)
         given.is_valid(raise_exception=True)

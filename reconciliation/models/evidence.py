@@ -75,9 +75,7 @@ class AffiliateReport(AppendOnly):
 class ReportEvidence(models.Model):
     """Light evidence that came with a claim. It may be pruned; the claim stays."""
 
-    affiliate_report = models.OneToOneField(
-        AffiliateReport, models.CASCADE, primary_key=True, related_name="evidence"
-    )
+    affiliate_report = models.OneToOneField(AffiliateReport, models.CASCADE, primary_key=True, related_name="evidence")
     evidence_data = models.JSONField(default=dict)
 
     def __str__(self) -> str:

@@ -57,8 +57,7 @@ class Job(Row):
             ),
             models.CheckConstraint(condition=Q(state__in=["due", "leased", "done", "dead"]), name="job_state_known"),
             models.CheckConstraint(
-                condition=(Q(state="leased") & Q(lease__isnull=False, leased_until__isnull=False))
-                | ~Q(state="leased"),
+                condition=(Q(state="leased") & Q(lease__isnull=False, leased_until__isnull=False)) | ~Q(state="leased"),
                 name="job_lease_has_a_holder",
             ),
         ]

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db import IntegrityError, transaction
 from django.db import connection as database
-from django.db import transaction
 from django.db.models import F, QuerySet
 
 from affiliates.models import User
 from affiliates.services import audit
 from config import clock
+from config.errors import ConflictError
 from config.ids import new_id
 from config.queue import enqueue
 from platforms.adapters import ADAPTER_CLASSES
@@ -50,8 +51,8 @@ class Wait:
 
 def request_look(
     *, post_id: UUID, connection_id: UUID | None, reason: Job.Reason, due_at: datetime, request_id: str
-) -> None:
-    """See that a post is looked at: a new job, or the pending one sooner.
+) -> UUID | None:
+    """See that a post is looked at: a new job, or the pending one sooner. Returns the lane it is in.
 
     A look that somebody is taking right now stays theirs; settling it finds the claim that came meanwhile.
     """
@@ -63,9 +64,12 @@ def request_look(
                  request_id)
             VALUES (%s, %s, %s, %s, %s, %s, 'due', %s, 0, '', %s)
             {_JOIN_PENDING}
+            RETURNING connection_id
             """,
             [new_id(), clock.now(), post_id, connection_id, reason, PRIORITY[reason], due_at, request_id],
         )
+        lane: UUID | None = cursor.fetchone()[0]
+        return lane
 
 
 _JOIN_PENDING = """
@@ -105,9 +109,9 @@ def request_looks(*, post_ids: Sequence[UUID], request_id: str) -> list[UUID]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _lock(jobs: QuerySet[Job]) -> list[UUID]:
+def _lock(jobs: QuerySet[Job], *, skip_locked: bool = False) -> list[UUID]:
     """Lock these rows in the order of their posts, as all do who take several, so that none waits in a circle."""
-    return list(jobs.select_for_update().order_by("post_id").values_list("pk", flat=True))
+    return list(jobs.select_for_update(skip_locked=skip_locked).order_by("post_id").values_list("pk", flat=True))
 
 
 @transaction.atomic
@@ -118,11 +122,11 @@ def lease_batch(*, connection_id: UUID | None, paced: bool = True) -> Batch | Wa
     a partial one waits until PACE_S after the lane's last call, and only one caller is told to wait for it: None for
     all others, as for a lane with nothing due, one that is parked, and one the platform told us to leave alone.
     """
-    now = clock.now()
     lane = None
-    if connection_id:
-        lanes = Connection.objects.select_for_update(of=("self",)).select_related("platform")
+    if connection_id:  # a lock that lets the rows that point at the lane be written meanwhile
+        lanes = Connection.objects.select_for_update(of=("self",), no_key=True).select_related("platform")
         lane = lanes.get(pk=connection_id)
+    now = clock.now()
     if lane and (lane.state != Connection.State.ACTIVE or (lane.not_before and lane.not_before > now)):
         return None
     size = ADAPTER_CLASSES[lane.platform.slug].batch_size if lane else UNASKED_BATCH
@@ -132,7 +136,7 @@ def lease_batch(*, connection_id: UUID | None, paced: bool = True) -> Batch | Wa
         return None
     if lane:
         next_call_at = lane.last_call_at and lane.last_call_at + timedelta(seconds=PACE_S)
-        if paced and len(jobs) < size and next_call_at and next_call_at > now:
+        if paced and len(jobs) < size and next_call_at and _is_soon(next_call_at, now):
             return _wait_for_more(lane, next_call_at)
         Connection.objects.filter(pk=lane.pk).update(last_call_at=now, awaited_until=None)
         jobs += _same_content(jobs, due)
@@ -148,11 +152,15 @@ def lease_batch(*, connection_id: UUID | None, paced: bool = True) -> Batch | Wa
 
 def _wait_for_more(lane: Connection, until: datetime) -> Wait | None:
     """One caller waits for the lane's next call; should it die, the next one takes its place shortly after."""
-    now = clock.now()
-    if lane.awaited_until and lane.awaited_until > now:
+    if lane.awaited_until and _is_soon(lane.awaited_until, clock.now()):
         return None
     Connection.objects.filter(pk=lane.pk).update(awaited_until=until + timedelta(seconds=PACE_S / 2))
     return Wait(until)
+
+
+def _is_soon(moment: datetime, now: datetime) -> bool:
+    """Still to come; but what lies further ahead than anybody waits was written before the clock stepped back."""
+    return now < moment <= now + timedelta(seconds=2 * PACE_S)
 
 
 def _same_content(jobs: Sequence[Job], due: "QuerySet[Job]") -> list[Job]:
@@ -170,7 +178,7 @@ def give_back(*, batch: Batch, error: str, retry_after_s: int | None = None, cou
     up make a job dead: it stays visible with its error, and staff may retry it.
     """
     now = clock.now()
-    mine = Job.objects.filter(lease=batch.lease, state=Job.State.LEASED)
+    mine = Job.objects.filter(lease=batch.lease, state=Job.State.LEASED, pk__in=[job.pk for job in batch.jobs])
     _lock(mine)
     if counts:
         mine.filter(attempts__gte=MAX_ATTEMPTS).update(
@@ -203,15 +211,18 @@ def retry_dead(*, job_ids: Sequence[UUID], by: User | None = None) -> int:
         audit(actor=by, action="job.retried", row=job, changes={"attempts": job.attempts})
     for connection_id in {job.connection_id for job in retried}:
         wake(connection_id)
-    return retried.update(state=Job.State.DUE, attempts=0, due_at=clock.now(), finished_at=None)
+    try:
+        return retried.update(state=Job.State.DUE, attempts=0, due_at=clock.now(), finished_at=None)
+    except IntegrityError as error:  # a claim or a run asked for a look at one of them at this very moment
+        raise ConflictError("Somebody has just asked for a look at one of these posts. Try again.") from error
 
 
 @transaction.atomic
 def sweep() -> int:
     """Find what the queue forgot: leases that lapsed, and lanes with something due. Returns the lanes woken."""
     now = clock.now()
-    lapsed = Job.objects.lapsed(now)
-    _lock(lapsed)
+    # Rows that somebody holds are at work after all; the sweep never waits.
+    lapsed = Job.objects.lapsed(now).filter(pk__in=_lock(Job.objects.lapsed(now), skip_locked=True))
     lapsed.filter(attempts__gte=MAX_ATTEMPTS).update(
         state=Job.State.DEAD,
         lease=None,

@@ -99,7 +99,7 @@ def settle(*, batch: Batch, answer: Answer) -> int:
 def _locked_looks(batch: Batch, answer: Answer) -> list[_Look]:
     jobs = list(
         Job.objects.select_for_update(of=("self",))
-        .filter(lease=batch.lease, state=Job.State.LEASED)
+        .filter(lease=batch.lease, state=Job.State.LEASED, pk__in=[job.pk for job in batch.jobs])
         .select_related("post__platform", "post__campaign")
         .order_by("post_id")  # the order in which a run asks for looks, so that neither waits for the other
     )

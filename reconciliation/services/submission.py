@@ -142,12 +142,14 @@ def _lock_content(platform: Platform, external_id: str) -> None:
 
 def _check_campaign(campaign: Campaign) -> None:
     today = campaign.advertiser.today
-    if campaign.takes_claims_on(today):
+    if campaign.takes_claims_on(today) and campaign.advertiser.is_active:
         return
     if today < campaign.starts_on:
         reason = f"This campaign starts on {campaign.starts_on:%d %b %Y}."
     elif today > campaign.last_claim_day:
         reason = f"Claims for this campaign were taken until {campaign.last_claim_day:%d %b %Y}."
+    elif not campaign.advertiser.is_active:
+        reason = "This campaign takes no claims."
     else:
         reason = f"This campaign is {campaign.get_status_display().lower()} and takes no claims."
     raise ClaimRefusedError(reason, field="campaign", code="campaign_takes_no_claims")
@@ -219,10 +221,9 @@ def _claim(post: Post, figures: Figures, method: AffiliateReport.Method, *, is_n
     claim = AffiliateReport.objects.create(
         post=post, **columns, submission_method=method, claimed_at=now, request_id=current_request_id()
     )
-    lane = _lane(post, figures)
-    request_look(
+    lane = request_look(
         post_id=post.pk,
-        connection_id=lane,
+        connection_id=_lane(post, figures),
         reason=Job.Reason.SUBMISSION,
         due_at=now,
         request_id=claim.request_id,

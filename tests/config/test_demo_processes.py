@@ -111,16 +111,21 @@ def _runs(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_nothing_is_left_however_it_ends(demo: Callable[[str], Demo], number: signal.Signals):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_nothing_is_left_when_it_is_told_to_stop(demo: Callable[[str], Demo], number: signal.Signals):
     scene = demo("programs.start('stays', HERE); programs.start('parent', HERE); programs.watch(print)")
     stays, orphan = scene.await_running("stays"), scene.await_running("orphan")
     scene.process.send_signal(number)
     scene.process.wait(15)
-    await_that(lambda: not _runs(stays), within_s=5)
-    if number == signal.SIGKILL:  # it could end nobody; where programs end theirs by themselves, nothing is left
-        os.kill(orphan, signal.SIGKILL)
+    assert not _runs(stays)
     assert not _runs(orphan)
+
+
+def test_its_programs_end_with_it_even_if_it_is_killed(demo: Callable[[str], Demo]):
+    scene = demo("programs.start('stays', HERE); programs.watch(print)")
+    pid = scene.await_running("stays")
+    scene.process.send_signal(signal.SIGKILL)
+    await_that(lambda: not _runs(pid), within_s=5)
 
 
 def test_what_does_not_listen_is_killed(demo: Callable[[str], Demo]):

@@ -12,7 +12,7 @@ from platforms.adapters import ADAPTER_CLASSES
 from platforms.sandbox.wire import FaultKind
 from platforms.services import resume_connection
 from reconciliation.models import Job, PostState, ReconciliationLog
-from reconciliation.services import draining, jobs
+from reconciliation.services import draining, jobs, settling
 from tests.factories import TODAY, AffiliateFactory, CampaignFactory, UserFactory
 from tests.reconciliation.support import lane_of, leased
 
@@ -141,9 +141,30 @@ def test_attempts_count_before_the_work_begins_and_a_lost_worker_uses_them_up(cl
     assert "lost" in job.last_error
 
 
-def test_an_outage_is_tried_again_ever_later_then_given_up_visibly_and_retried(claim_many, sandbox, drain_all):
+def test_an_outage_makes_claims_wait_and_uses_up_nobodys_attempts(claim_many, sandbox, drain_all):
     claim_many(2)
     sandbox.state.set_fault("youtube", FaultKind.SERVER_ERROR, 1, 600)
+    for call in range(1, 20):
+        lane = lane_of("youtube")
+        with clock.at(max(TODAY, lane.not_before or TODAY)):
+            assert draining.work(leased()) == 0
+            lane.refresh_from_db()
+            assert 1 <= (lane.not_before - clock.now()).total_seconds() <= min(300, 2**call)
+            assert jobs.lease_batch(connection_id=lane.pk) is None  # nobody asks meanwhile
+    assert sandbox.state.data_calls("youtube") == 19
+    for job in Job.objects.all():
+        assert (job.state, job.attempts) == ("due", 0)
+        assert job.last_error.startswith("unavailable: ")
+    sandbox.state.reset()
+    with clock.at(lane.not_before):
+        assert drain_all() == 2
+    lane.refresh_from_db()
+    assert lane.failures == 0
+
+
+def test_what_the_platform_says_in_gibberish_is_given_up_visibly_and_retried(claim_many, sandbox, drain_all):
+    claim_many(2)
+    sandbox.state.set_fault("youtube", FaultKind.MALFORMED, 1, 600)
     for attempt in range(1, jobs.MAX_ATTEMPTS + 1):
         with clock.at(TODAY + timedelta(hours=attempt)):
             assert draining.work(leased()) == 0
@@ -153,7 +174,7 @@ def test_an_outage_is_tried_again_ever_later_then_given_up_visibly_and_retried(c
     assert sandbox.state.data_calls("youtube") == jobs.MAX_ATTEMPTS
     for job in Job.objects.all():
         assert (job.state, job.attempts) == ("dead", jobs.MAX_ATTEMPTS)
-        assert job.last_error.startswith("unavailable: ")
+        assert job.last_error.startswith("malformed: ")
         assert job.finished_at
     assert not ReconciliationLog.objects.exists()
     sandbox.state.reset()
@@ -200,9 +221,27 @@ def test_an_error_of_our_own_is_named_and_tried_again(claim_many, sandbox, drain
         with pytest.raises(ZeroDivisionError):
             draining.work(leased())
     job = Job.objects.get()
-    assert (job.state, job.attempts, job.last_error) == ("due", 1, "ZeroDivisionError: by nought")
+    assert (job.state, job.attempts, job.last_error) == ("due", 1, "ZeroDivisionError")
     with after(60):
         assert drain_all() == 1
+
+
+def test_one_look_that_cannot_be_settled_holds_up_no_other(claim, world_post, drain_all, monkeypatch):
+    affiliate, campaign = AffiliateFactory(), CampaignFactory()
+    poison, *_ = [claim(affiliate, campaign, world_post("youtube", n), n + 1) for n in range(4)]
+    sound = settling.judge
+
+    def judge(claim, *args, **kwargs):
+        if claim.figures.views == poison.claim.claimed_views:
+            raise ZeroDivisionError
+        return sound(claim, *args, **kwargs)
+
+    monkeypatch.setattr(settling, "judge", judge)
+    with pytest.raises(ZeroDivisionError):
+        drain_all()
+    assert ReconciliationLog.objects.counted().count() == 3
+    job = Job.objects.exclude(state="done").get()
+    assert (job.post, job.state, job.last_error) == (poison.post, "due", "ZeroDivisionError")
 
 
 # --- A platform's trouble
@@ -259,7 +298,8 @@ def test_a_broken_answer_costs_an_attempt_and_settles_nothing(claim_many, sandbo
     claim_many(2)
     sandbox.state.set_fault("youtube", kind, 1, 600)
     assert draining.work(leased()) == 0
-    assert set(Job.objects.values_list("state", "attempts")) == {("due", 1)}
+    away = kind is FaultKind.RESET  # a platform that does not answer costs the claims nothing
+    assert set(Job.objects.values_list("state", "attempts")) == {("due", 0 if away else 1)}
     assert not PostState.objects.exclude(last_fetched_at=None).exists()
     sandbox.state.reset()
     with after(60):

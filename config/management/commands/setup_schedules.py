@@ -6,7 +6,10 @@ from django.core.management.base import BaseCommand
 from django.db import connection, transaction
 from django_q.models import Schedule
 
-SCHEDULES = {"Forget expired sessions": ("affiliates.tasks.forget_expired_sessions", Schedule.DAILY)}
+SCHEDULES: dict[str, tuple[str, dict[str, Any]]] = {
+    "Forget expired sessions": ("affiliates.tasks.forget_expired_sessions", {"schedule_type": Schedule.DAILY}),
+    "Open forgotten alerts": ("alerts.tasks.sweep", {"schedule_type": Schedule.MINUTES, "minutes": 5}),
+}
 """By unique name: a task of settings.TASKS, and how often. What has to happen within seconds is the sweep's."""
 
 
@@ -18,4 +21,4 @@ class Command(BaseCommand):
         with connection.cursor() as cursor:  # workers that start at once; a schedule's name is not unique by itself
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('schedules', 0))")
         for name, (task, often) in SCHEDULES.items():
-            Schedule.objects.update_or_create(name=name, defaults={"func": task, "schedule_type": often})
+            Schedule.objects.update_or_create(name=name, defaults={"func": task, **often})
