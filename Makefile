@@ -36,7 +36,7 @@ define serve
 @if command -v setpriv >/dev/null; then exec setpriv --pdeathsig TERM -- $(RUN) manage.py $(1); else exec $(RUN) manage.py $(1); fi
 endef
 
-.PHONY: help setup lock demo run worker test test-browser test-long bench lint format
+.PHONY: help setup lock demo run worker test test-browser test-long picture bench lint format
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name what; do printf '%-18s %s\n' "$$name" "$$what"; done
@@ -76,6 +76,9 @@ test-browser: $(READY) ## Run the tests in Chromium
 
 test-long: $(READY) ## Run the tests that take minutes
 	$(RUN) -m pytest -m long
+
+picture: $(READY) ## Make the README's picture anew, from a demo that is serving
+	$(RUN) -m tests.browser.picture
 
 bench: $(READY) ## Measure how fast claims are settled and pages answered
 	$(RUN) -m tests.bench

@@ -219,3 +219,14 @@ def test_a_wait_until_a_date_counts_from_our_clock():
             Response(429, {"retry-after": "Sun, 22 Nov 2026 13:00:05 GMT"}, b"")
         )
     assert error.retry_after_s == 5
+
+
+def test_in_test_mode_an_adapter_speaks_to_the_sandbox_whatever_the_live_one_speaks_to(settings):
+    settings.PLATFORMS = settings.PLATFORMS | {
+        "x": {"base_url": "https://api.x.com", "credentials": {"bearer_token": "precious"}}
+    }
+    live, test = adapter_for("x"), adapter_for("x", livemode=False)
+    assert live.base_url == "https://api.x.com"
+    assert test.base_url == settings.SANDBOX_URL
+    assert test.credential("bearer_token") != "precious"
+    assert adapter_for("x") is live
