@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from config import clock
+from config.counts import MAX_COUNT
 from platforms.errors import ErrorKind, PlatformError, retry_after_s
 from platforms.metrics import PLATFORM_NAMES, Availability, PostReading, UnifiedMetrics
 from platforms.transport import Http, Response
-
-MAX_COUNT = 2**53 - 1  # beyond it, JSON readers disagree about the number
 
 _COUNT = re.compile(r"[0-9]{1,16}")
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")

@@ -7,14 +7,12 @@ from django.db import models
 from django.db.models import Q
 
 from campaigns.models import Post
+from config.counts import MAX_COUNT
 from config.models import AppendOnly
 from platforms.metrics import Availability
 from platforms.models import Connection
 from reconciliation.comparison import Level, Status, TrustEffect
 from reconciliation.querysets import AffiliateReportQuerySet, PostStateQuerySet, ReconciliationLogQuerySet
-
-MAX_COUNT = 2**53 - 1
-"""The largest count: what JSON carries without loss."""
 
 
 def _count(**kwargs: Any) -> "models.BigIntegerField[Any, Any]":

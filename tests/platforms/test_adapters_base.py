@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config import clock
+from config.counts import MAX_COUNT
 from platforms.adapters import ADAPTER_CLASSES, adapter_for
-from platforms.adapters.base import MAX_COUNT, as_moment, as_text, kind_of, read_metrics
+from platforms.adapters.base import as_moment, as_text, kind_of, read_metrics
 from platforms.errors import MAX_WAIT_S, ErrorKind, PlatformError, retry_after_s, seconds_in, wait_s
 from platforms.metrics import PLATFORM_NAMES, Availability, PostReading, UnifiedMetrics
 from platforms.transport import Http, Response
