@@ -52,9 +52,17 @@ def _open_for(verdicts: "QuerySet[ReconciliationLog]") -> int:
     return len(alerts)
 
 
+_TWO_CLAIMANTS = {
+    "claim.refused_second_claimant": (
+        "Another affiliate tried to claim a post that is claimed already; the attempt was refused."
+    ),
+    "post.displaced": "Two affiliates claimed the same content; this claim gave way to the other's.",
+}
+
+
 @transaction.atomic
 def open_for_refused_claim(*, event_id: UUID) -> None:
-    """Open an alert for a second claimant's recorded attempt. A repeated attempt adds nothing."""
+    """Open an alert for two affiliates who claim one content. A repeated attempt adds nothing."""
     event = AuditEvent.objects.get(pk=event_id)
     state = PostState.objects.select_related("post").get(post=event.object_id)
     alert = Alert(
@@ -63,7 +71,7 @@ def open_for_refused_claim(*, event_id: UUID) -> None:
         campaign_id=state.post.campaign_id,
         affiliate_id=UUID(event.changes["affiliate"]),
         post=state.post,
-        summary="Another affiliate tried to claim a post that is claimed already; the attempt was refused.",
+        summary=_TWO_CLAIMANTS[event.action],
     )
     Alert.objects.bulk_create([alert], ignore_conflicts=True)
 

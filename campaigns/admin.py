@@ -24,6 +24,7 @@ _SETTINGS = (
     "conversion_lag_h",
     "is_open",
     "allows_shared_content",
+    "requires_proof",
 )
 
 

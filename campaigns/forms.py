@@ -60,6 +60,11 @@ class CampaignForm(forms.Form):
         required=False,
         help_text="One post may then be claimed in each campaign that allows it.",
     )
+    requires_proof = forms.BooleanField(
+        label="Proven accounts only",
+        required=False,
+        help_text="Affiliates connect or prove their account first; posts of other accounts stay unverified.",
+    )
 
     def __init__(self, data: Any = None, *, campaign: Campaign, **kwargs: Any) -> None:
         super().__init__(data, initial=model_to_dict(campaign) | kwargs.pop("initial", {}), **kwargs)

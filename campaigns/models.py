@@ -140,6 +140,11 @@ class Campaign(Row):
     allows_shared_content = models.BooleanField(
         default=False, help_text="One post may also serve another campaign that allows it."
     )
+    requires_proof = models.BooleanField(
+        "proven accounts only",
+        default=False,
+        help_text="Takes claims only from affiliates who have proven their account on the platform, for its posts.",
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
     )
@@ -232,13 +237,35 @@ class Enrolment(Row):
 
 
 class Post(Row):
-    """One piece of content: platform and the platform's own id. Its URL is stored in canonical form."""
+    """One piece of content: platform and the platform's own id. Its URL is stored in canonical form.
+
+    A post claimed by a short link is *to be identified*: until its job has opened the link, `external_id` stands for
+    the link itself.
+    """
+
+    class Ownership(models.TextChoices):
+        """Whether the post's author is a proven account of its claimant."""
+
+        UNKNOWN = "unknown", "author not known"
+        PROVEN = "proven", "author proven"
+        UNPROVEN = "unproven", "author not proven"
+        FOREIGN = "foreign", "another account's post"
 
     campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="posts")
     affiliate = models.ForeignKey(Affiliate, models.PROTECT, related_name="posts")
     platform = models.ForeignKey(Platform, models.PROTECT, related_name="posts")
     external_id = models.CharField(max_length=128)
     url = models.CharField(max_length=500)
+    short_url = models.CharField(max_length=500, blank=True, help_text="The short link it was first claimed by.")
+    is_identified = models.BooleanField(default=True)
+    api_id = models.CharField(
+        max_length=128,
+        null=True,
+        blank=True,
+        help_text="The id its platform's API takes, where the link's is another; empty: looked for in vain.",
+    )
+    author_id = models.CharField(max_length=64, blank=True, help_text="The platform's own id of who published it.")
+    ownership = models.CharField(max_length=8, choices=Ownership, default=Ownership.UNKNOWN)
     is_reconciled = models.BooleanField(default=False)
     posted_at = models.DateTimeField(null=True, blank=True, help_text="When the platform says it was published.")
     displaced_at = models.DateTimeField(null=True, blank=True, help_text="A proven owner took its place.")
@@ -252,6 +279,8 @@ class Post(Row):
             models.Index(fields=["campaign", "-created_at"], name="post_of_campaign"),  # the campaign page's list
             models.Index(fields=["affiliate", "-created_at"], name="post_of_affiliate"),  # an affiliate's history
             models.Index(fields=["platform", "external_id"], name="post_content"),  # who claims this content already
+            # two links that lead to one content
+            models.Index(fields=["platform", "api_id"], condition=Q(api_id__isnull=False), name="post_api_content"),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -259,8 +288,15 @@ class Post(Row):
                 condition=Q(displaced_at=None, merged_into=None),
                 name="post_one_claimant",
             ),
-            models.UniqueConstraint(fields=["campaign", "platform", "url", "affiliate"], name="post_url_once"),
+            models.UniqueConstraint(
+                fields=["campaign", "platform", "url", "affiliate"],
+                condition=Q(displaced_at=None, merged_into=None),
+                name="post_url_once",
+            ),
             models.CheckConstraint(condition=~Q(url="") & ~Q(external_id=""), name="post_has_identity"),
+            models.CheckConstraint(
+                condition=Q(ownership__in=["unknown", "proven", "unproven", "foreign"]), name="post_ownership_known"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -273,6 +309,7 @@ class PostText(models.Model):
     post = models.OneToOneField(Post, models.CASCADE, primary_key=True, related_name="text")
     title = models.CharField(max_length=300, blank=True)
     description = models.TextField(max_length=5000, blank=True)
+    author_handle = models.CharField(max_length=120, blank=True)
 
     def __str__(self) -> str:
         return self.title

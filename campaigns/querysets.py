@@ -1,7 +1,8 @@
 """Sets of advertisers, campaigns and posts that have a name; above all: whose rows may somebody see?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
+from uuid import UUID
 
 from django.apps import apps
 from django.db import connection, models
@@ -80,20 +81,40 @@ class PostQuerySet(models.QuerySet[Any]):
         """Neither displaced by a proven owner nor merged into another."""
         return self.filter(displaced_at=None, merged_into=None)
 
+    def of_content(self, platform_id: UUID, content_id: str) -> Self:
+        """Those of one content: its id in their link, or at the platform's API."""
+        return self.filter(Q(external_id=content_id) | Q(api_id=content_id), platform=platform_id)
+
+    def write_api_ids(self, found: Mapping[UUID, str]) -> None:
+        """Save the ids that a platform's API has for these posts, in one statement; "" for one looked for in vain."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                UPDATE campaigns_post AS row SET api_id = new.api_id
+                FROM unnest(%s::uuid[], %s::text[]) AS new (id, api_id) WHERE row.id = new.id
+                """,
+                [list(found), list(found.values())],
+            )
+
     def write_looks(self, posts: Sequence["Post"]) -> None:
         """Save what a settled batch of looks changed on these rows, in one statement."""
         with connection.cursor() as cursor:
             cursor.execute(
                 """
                 UPDATE campaigns_post AS row
-                SET is_reconciled = new.is_reconciled, posted_at = new.posted_at
-                FROM unnest(%s::uuid[], %s::boolean[], %s::timestamptz[]) AS new (id, is_reconciled, posted_at)
+                SET is_reconciled = new.is_reconciled, posted_at = new.posted_at, api_id = new.api_id,
+                    author_id = new.author_id, ownership = new.ownership
+                FROM unnest(%s::uuid[], %s::boolean[], %s::timestamptz[], %s::text[], %s::text[], %s::text[])
+                    AS new (id, is_reconciled, posted_at, api_id, author_id, ownership)
                 WHERE row.id = new.id
                 """,
                 [
                     [post.pk for post in posts],
                     [post.is_reconciled for post in posts],
                     [post.posted_at for post in posts],
+                    [post.api_id for post in posts],
+                    [post.author_id for post in posts],
+                    [post.ownership for post in posts],
                 ],
             )
 

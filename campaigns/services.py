@@ -37,6 +37,7 @@ class CampaignSettings(TypedDict, total=False):
     conversion_lag_h: int
     is_open: bool
     allows_shared_content: bool
+    requires_proof: bool
 
 
 class CampaignChanges(CampaignSettings, total=False):

@@ -272,7 +272,8 @@ class ClosedInline(Closed, _TabularInline):
         return self.get_readonly_fields(request, obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).select_related(*self.select_related)
+        rows = super().get_queryset(request)
+        return rows.select_related(*self.select_related) if self.select_related else rows
 
 
 def set_or_not(field: str, title: str, when_set: str, when_not: str) -> type[admin.SimpleListFilter]:

@@ -1,6 +1,9 @@
 """Every setting, read from the environment top to bottom: each has a safe default or fails loudly at start."""
 
+import base64
 import secrets
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,26 +20,48 @@ env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")
 
 
-def _local_secret_key() -> str:
-    """A key of this checkout's own, made once and kept under var/, for everybody who sets none."""
-    path = VAR_DIR / "secret_key"
-    if not path.exists():
-        VAR_DIR.mkdir(mode=0o755, exist_ok=True)
-        fresh = path.with_name(f"secret_key.{secrets.token_hex(4)}")
+def _local_secret(name: str, make: Callable[[], str]) -> str:
+    """A key of this checkout's own, made once and kept under var/, for everybody who sets none.
+
+    Empty where var/ can't be written or read: much of what is run needs no key, and must start all the same.
+    """
+    path = VAR_DIR / name
+    try:
+        if not path.exists():
+            VAR_DIR.mkdir(mode=0o755, exist_ok=True)
+            _make_once(path, make)
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def _make_once(path: Path, make: Callable[[], str]) -> None:
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    try:
         fresh.touch(mode=0o600)
-        fresh.write_text(secrets.token_urlsafe(50))
-        try:
-            path.hardlink_to(fresh)  # only one of several processes that start at once wins
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
-    return path.read_text()
+        fresh.write_text(make())
+        path.hardlink_to(fresh)  # only one of several processes that start at once wins
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _new_fernet_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 
 
 # --- The site -------------------------------------------------------------------------------------------------------
 DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = env.str("SECRET_KEY", default="") or _local_secret_key()
+SECRET_KEY = env.str("SECRET_KEY", default="") or _local_secret("secret_key", lambda: secrets.token_urlsafe(50))
+SECRET_KEY_IS_KEPT = bool(SECRET_KEY)
+"""Whether another process has the same; otherwise a system check warns whoever serves with it."""
+SECRET_KEY = SECRET_KEY or secrets.token_urlsafe(50)
+ENCRYPTION_KEYS = list(
+    filter(None, env.list("ENCRYPTION_KEYS", default=[]) or [_local_secret("encryption_key", _new_fernet_key)])
+)
+"""What locks other people's tokens at rest, the newest first; the older ones still open what they locked. Empty where
+none is set or could be kept: then nothing can be locked, which is better than to lock it with a key that is lost."""
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 OPEN_SIGNUP = env.bool("OPEN_SIGNUP", default=False)
@@ -132,8 +157,13 @@ Q_CLUSTER = {
 }
 TASKS = (
     "affiliates.tasks.forget_expired_sessions",
+    "platforms.tasks.renew_connections",
+    "platforms.tasks.check_account",
+    "platforms.tasks.check_waiting_accounts",
+    "reconciliation.tasks.look_again",
     "reconciliation.tasks.drain_lane",
     "reconciliation.tasks.sweep",
+    "reconciliation.tasks.merge_twins",
     "alerts.tasks.evaluate_verdicts",
     "alerts.tasks.evaluate_refused_claim",
     "alerts.tasks.sweep",
@@ -145,45 +175,129 @@ PLATFORMS_LIVE = env.bool("PLATFORMS_LIVE", default=False)
 SANDBOX_URL = env.str("SANDBOX_URL", default="http://127.0.0.1:8900").rstrip("/")
 
 
-def _base_url(name: str, live: str) -> str:
-    """The variable `name` where it is set; else the real host when live, else the sandbox, which has the same paths."""
-    return env.str(name, default="") or (live if PLATFORMS_LIVE else _in_sandbox(live))
+def _address(name: str, live: str, prefix: str = "", *, test: bool) -> str:
+    in_sandbox = f"{SANDBOX_URL}{prefix}{urlsplit(live).path}"
+    if test:
+        return in_sandbox
+    return env.str(name, default="").strip() or (live if PLATFORMS_LIVE else in_sandbox)
 
 
-def _in_sandbox(address: str) -> str:
-    return SANDBOX_URL + urlsplit(address).path
+def _secret(name: str, *, addresses: Sequence[str] = (), test: bool) -> str:
+    """A credential as it is set, without the blanks that copying leaves around it.
+
+    The sandbox takes any, so there is a default for it; a server that somebody named in one of `addresses` gets none.
+    """
+    is_elsewhere = PLATFORMS_LIVE or any(env.str(each, default="").strip() for each in addresses)
+    return "sandbox" if test else env.str(name, default="" if is_elsewhere else "sandbox").strip()
 
 
-def _credential(name: str) -> str:
-    """The variable `name`; the sandbox accepts anything that is not empty."""
-    return env.str(name, default="" if PLATFORMS_LIVE else "sandbox")
+def _platforms(*, test: bool) -> dict[str, dict[str, Any]]:
+    """Where each platform's API is, and with what we speak to it. A variable that is set wins; else it is the real host
+    when live, else the sandbox, which has the same paths, behind a prefix where two platforms live on one host. Only
+    where it is the sandbox does a credential that isn't set have a value.
 
-
-PLATFORMS: dict[str, dict[str, Any]] = {
-    "youtube": {
-        "base_url": _base_url("YOUTUBE_BASE_URL", "https://www.googleapis.com"),
-        "credentials": {"api_key": _credential("YOUTUBE_API_KEY")},
-    },
-    "reddit": {
-        "base_url": _base_url("REDDIT_BASE_URL", "https://oauth.reddit.com"),
-        "token_url": _base_url("REDDIT_TOKEN_URL", "https://www.reddit.com/api/v1/access_token"),
-        "credentials": {
-            "client_id": _credential("REDDIT_CLIENT_ID"),
-            "client_secret": _credential("REDDIT_CLIENT_SECRET"),
+    What is claimed in test mode is always read from the sandbox, with credentials that open nothing else.
+    """
+    url, secret = partial(_address, test=test), partial(_secret, test=test)
+    return {
+        "youtube": {
+            "base_url": url("YOUTUBE_BASE_URL", "https://www.googleapis.com"),
+            "version": env.str("YOUTUBE_API_VERSION", default="v3"),
+            "credentials": {"api_key": secret("YOUTUBE_API_KEY", addresses=["YOUTUBE_BASE_URL"])},
         },
+        "reddit": {
+            "base_url": url("REDDIT_BASE_URL", "https://oauth.reddit.com"),
+            "token_url": url("REDDIT_TOKEN_URL", "https://www.reddit.com/api/v1/access_token"),
+            "user_agent": env.str("REDDIT_USER_AGENT", default="web:claimcheck:0.1.0 (by /u/claimcheck)"),
+            "credentials": {
+                name: secret(f"REDDIT_{name}".upper(), addresses=["REDDIT_BASE_URL", "REDDIT_TOKEN_URL"])
+                for name in ("client_id", "client_secret")
+            },
+        },
+        "x": {
+            "base_url": url("X_BASE_URL", "https://api.x.com"),
+            "version": env.str("X_API_VERSION", default="2"),
+            "credentials": {"bearer_token": secret("X_BEARER_TOKEN", addresses=["X_BASE_URL"])},
+        },
+        "tiktok": {  # its videos are read with their owners' tokens only
+            "base_url": url("TIKTOK_BASE_URL", "https://open.tiktokapis.com"),
+            "version": env.str("TIKTOK_API_VERSION", default="v2"),
+            "credentials": {},
+        },
+        "instagram": {
+            "base_url": url("INSTAGRAM_BASE_URL", "https://graph.facebook.com", "/instagram"),
+            "owner_base_url": url("INSTAGRAM_OWNER_BASE_URL", "https://graph.instagram.com", "/instagram"),
+            "version": env.str("INSTAGRAM_API_VERSION", default="v26.0"),
+            "business_id": env.str("INSTAGRAM_BUSINESS_ID", default=""),  # our own account, which looks others up
+            "credentials": {"access_token": secret("INSTAGRAM_ACCESS_TOKEN", addresses=["INSTAGRAM_BASE_URL"])},
+        },
+        "facebook": {
+            "base_url": url("FACEBOOK_BASE_URL", "https://graph.facebook.com", "/facebook"),
+            "version": env.str("FACEBOOK_API_VERSION", default="v26.0"),
+            "credentials": {"access_token": secret("META_ACCESS_TOKEN", addresses=["FACEBOOK_BASE_URL"])},
+        },
+    }
+
+
+PLATFORMS = _platforms(test=False)
+PLATFORMS_TEST = _platforms(test=True)
+
+LINK_RESOLVER_BASE_URL = (
+    env.str("LINK_RESOLVER_BASE_URL", default="") or ("" if PLATFORMS_LIVE else f"{SANDBOX_URL}/__links__")
+).rstrip("/")
+"""Where short links are asked for, their host as the first part of the path; empty asks the real hosts."""
+
+# Where affiliates connect their own accounts, by OAuth. Each address has a variable: TIKTOK_AUTHORIZE_URL, …
+_OAUTH_URLS = {
+    "tiktok": {
+        "authorize_url": "https://www.tiktok.com/v2/auth/authorize/",
+        "token_url": "https://open.tiktokapis.com/v2/oauth/token/",
+        "revoke_url": "https://open.tiktokapis.com/v2/oauth/revoke/",
+    },
+    "instagram": {
+        "authorize_url": "https://www.instagram.com/oauth/authorize",
+        "token_url": "https://api.instagram.com/oauth/access_token",
+        "graph_url": "https://graph.instagram.com",
+    },
+    "facebook": {
+        "authorize_url": "https://www.facebook.com/v26.0/dialog/oauth",
+        "graph_url": "https://graph.facebook.com/v26.0",
     },
     "x": {
-        "base_url": _base_url("X_BASE_URL", "https://api.x.com"),
-        "credentials": {"bearer_token": _credential("X_BEARER_TOKEN")},
+        "authorize_url": "https://x.com/i/oauth2/authorize",
+        "token_url": "https://api.x.com/2/oauth2/token",
+        "revoke_url": "https://api.x.com/2/oauth2/revoke",
+    },
+    "youtube": {
+        "authorize_url": "https://accounts.google.com/o/oauth2/v2/auth",
+        "token_url": "https://oauth2.googleapis.com/token",
+        "revoke_url": "https://oauth2.googleapis.com/revoke",
     },
 }
-
-# What is claimed in test mode is always read from the sandbox, with credentials that open nothing else.
-PLATFORMS_TEST = {
-    slug: {name: _in_sandbox(value) for name, value in platform.items() if isinstance(value, str)}
-    | {"credentials": dict.fromkeys(platform["credentials"], "sandbox")}
-    for slug, platform in PLATFORMS.items()
+_OAUTH_CLIENTS = {
+    "tiktok": ("TIKTOK_CLIENT_KEY", "TIKTOK_CLIENT_SECRET"),
+    "instagram": ("INSTAGRAM_APP_ID", "INSTAGRAM_APP_SECRET"),
+    "facebook": ("META_APP_ID", "META_APP_SECRET"),
+    "x": ("X_CLIENT_ID", "X_CLIENT_SECRET"),
+    "youtube": ("GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET"),
 }
+
+
+def _oauth(*, test: bool) -> dict[str, dict[str, str]]:
+    """Where each platform authorises and as which application we ask; one without a client id can't be connected so."""
+    prefixes = {"instagram": "/instagram", "facebook": "/facebook"}
+    return {
+        slug: {
+            name: _address(f"{slug}_{name}".upper(), live, prefixes.get(slug, ""), test=test)
+            for name, live in _OAUTH_URLS[slug].items()
+        }
+        | {"client_id": _secret(client_id, test=test), "client_secret": _secret(client_secret, test=test)}
+        for slug, (client_id, client_secret) in _OAUTH_CLIENTS.items()
+    }
+
+
+OAUTH = _oauth(test=False)
+OAUTH_TEST = _oauth(test=True)
 
 # --- People ---------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "affiliates.User"
@@ -259,8 +373,12 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "CampaignStatus": "campaigns.models.Campaign.Status",
         "AlertStatus": "alerts.models.Alert.Status",
+        "ConnectionState": "platforms.models.Connection.State",
+        "ConnectionMethod": "platforms.models.Connection.Method",
+        "AccountState": "platforms.models.Account.State",
         "VerdictStatus": "reconciliation.comparison.Status",
         "ClaimStatus": "reconciliation.api.serializers.CLAIM_STATUSES",
+        "Health": "reconciliation.api.platforms.HEALTH_WORDS",
     },
 }
 REQUEST_BODY_LIMIT_BYTES = 256 * 1024

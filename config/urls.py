@@ -9,6 +9,7 @@ from config.api.routing import endpoint
 
 api_v1 = [
     path("", include("affiliates.api.urls")),
+    path("", include("platforms.api.urls")),
     path("", include("campaigns.api.urls")),
     path("", include("reconciliation.api.urls")),
     path("", include("alerts.api.urls")),
@@ -20,6 +21,7 @@ pages = [
     path("logout/", auth.LogoutView.as_view(), name="logout"),
     path("password/", auth.PasswordChangeView.as_view(), name="password_change"),
     path("password/changed/", auth.PasswordChangeDoneView.as_view(), name="password_change_done"),
+    path("", include("platforms.urls")),
     path("", include("reconciliation.urls")),
     path("", include("alerts.urls")),
 ]

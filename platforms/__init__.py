@@ -1,13 +1,15 @@
 """How we speak to each platform, and as whom.
 
-To add a platform:
+To add a platform, follow "Adding a platform" in docs/platforms.md, where LinkedIn is the example. In short:
 
-1. `links.py`: its hosts and one reader in `_READERS`. What a link names is decided without the network.
-2. `metrics.py`: its name, its lag, and what its figures mean, each with the date from which that holds.
-3. `adapters/<slug>.py`: one subclass of `Adapter` that says how many ids one call takes and what its answers and
-   refusals mean. Copy the smallest neighbour. Everything a platform sends is hostile until it was read strictly.
-4. `adapters/__init__.py`: the class goes into `ADAPTER_CLASSES`; its platform row and connections follow by themselves.
-5. `config/settings.py`: its host and credentials in `PLATFORMS`, with their variables in `.env.example`.
-6. `sandbox/`: the same paths, shapes and errors, awkward ones above all, so that demo and tests can speak to it.
-7. `tests/platforms/`: its link table, one table of answers and one of refusals.
+1. `links/<slug>.py`: its hosts, each with its reader, in `READERS`; an entry in `_PLATFORMS` of `links/__init__.py`.
+2. `metrics.py`: its name, its lag, and what its figures mean since when.
+3. `budget.py`: how often it lets us call.
+4. `adapters/<slug>.py`: one subclass of `Adapter`, in `ADAPTER_CLASSES` of `adapters/__init__.py`. Copy the smallest
+   neighbour. Everything a platform sends is hostile until it was read strictly.
+5. `oauth.py`, `pages.py`: a `Provider` and its words, where people connect their accounts.
+6. `config/settings.py`: its hosts and credentials, with their variables in `.env.example` and docs/operations.md.
+7. `sandbox/`: the same paths, shapes and errors, awkward ones above all, so that demo and tests can speak to it.
+8. `tests/platforms/`: its links, its answers, its refusals, its sandbox.
+9. `manage.py migrate` makes its row, its breakers and the application's connections.
 """

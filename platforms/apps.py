@@ -13,7 +13,7 @@ class PlatformsConfig(AppConfig):
         post_migrate.connect(self._register_platforms, sender=self)
 
     def _register_platforms(self, *, apps: Apps = installed, **_: object) -> None:
-        from platforms import services  # models are there only once the apps are loaded
+        from platforms.services import registry  # models are there only once the apps are loaded
 
         if "platform" in apps.all_models[self.name]:  # not so after migrating backwards
-            services.register_platforms()
+            registry.register_platforms()

@@ -11,6 +11,8 @@ import re
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from config.errors import DomainError
+
 MAX_WAIT_S = 24 * 60 * 60
 
 _SECONDS = re.compile(r"[0-9]+(?:\.[0-9]*)?")
@@ -47,6 +49,19 @@ class PlatformError(Exception):
             return self.retry_after_s is not None
         return self.kind in (ErrorKind.RATE_LIMIT, ErrorKind.UNAVAILABLE, ErrorKind.MALFORMED)
 
+    @property
+    def is_failure(self) -> bool:
+        """Whether the platform is away, or asks for fewer calls. A refusal is an answer."""
+        return self.kind in (ErrorKind.RATE_LIMIT, ErrorKind.UNAVAILABLE)
+
+
+class UnansweredError(PlatformError):
+    """The platform answered, and for none of the posts that were asked for: that is about the posts, not about it."""
+
+    @property
+    def is_failure(self) -> bool:
+        return False
+
 
 def wait_s(seconds: float) -> int | None:
     """A wait that a platform asked for, in whole seconds and at most a day; None for one that lies in the past."""
@@ -70,3 +85,10 @@ def retry_after_s(header: str | None, now: datetime) -> int | None:
             return None
         seconds = (until - now).total_seconds()
     return None if seconds is None else wait_s(seconds)
+
+
+class SettingRefusedError(DomainError):
+    """A setting of a platform that is unknown, or out of bounds."""
+
+    code = "invalid_setting"
+    status = 400

@@ -62,7 +62,9 @@ class PostReading:
     """What a platform said about one post at one moment. Only a LIVE reading has metrics.
 
     `deleted` is True only where the platform itself says deleted or removed. `error` is a code: why access was denied,
-    or `malformed_figure` where a count was not a whole number from 0 to 2^53 - 1. `raw` is the platform's own item.
+    why a live post's figures are not all there, or `malformed_figure` where a count was not a whole number from 0 to
+    2^53 - 1. `disclosed` is the platform's own flag for paid partnerships, None where it tells of none. `api_id` is the
+    id by which the API knows this content, where that is not the one asked for. `raw` is the platform's own item.
     """
 
     external_id: str
@@ -72,7 +74,12 @@ class PostReading:
     posted_at: datetime | None = None
     author_id: str | None = None
     author_handle: str | None = None
+    followers: int | None = None
     title: str | None = None
+    text: str | None = None
+    disclosed: bool | None = None
+    api_id: str | None = None
+    permalink: str | None = None
     error: str | None = None
     raw: Mapping[str, object] | None = None
 

@@ -13,17 +13,20 @@ verdict, byte for byte. The steps:
    - INVALID_CLAIM: a figure is above what any post can have. Inaccurate.
    - POST_MISSING: the platform answers and the post is not there. One more look 24 hours later; if that agrees, it is
      inaccurate where the post was once seen live or the platform says it was deleted, and else no matter of trust.
-   - UNVERIFIABLE: the platform denied access, or no claimed figure has a truth. No matter of trust.
+   - UNVERIFIABLE: the platform denied access, or no claimed figure has a truth. No matter of trust. Where the
+     affiliate can open the way (by connecting the account, or by proving it where the campaign asks for that), the
+     claim waits for it: for 14 days after it was made, then this verdict counts.
    - DISCREPANCY: a figure that does not lag is MEDIUM or HIGH; the worst of those decides. Inaccurate.
    - TOO_EARLY: a figure that lags is MEDIUM or HIGH. No matter of trust yet: one more look when the last of these
      windows has ended, and in that look nothing lags any more.
    - DISCREPANCY, LOW: something is over, but not by much. Accurate.
    - MATCHED: nothing is over. Accurate.
 
-4. A claim that once was TOO_EARLY earns no trust by what grew since: MATCHED and LOW then have no effect on it.
+4. A claim that once was TOO_EARLY or UNVERIFIABLE earns no trust by what grew since: MATCHED and LOW then have no
+   effect on it.
 
 A verdict that asks for another look (`next_look_at`) is provisional and has no effect on trust. The verdict without one
-is the claim's counted verdict. A claim has four looks at most.
+is the claim's counted verdict. A claim has five looks at most.
 """
 
 from collections.abc import Mapping
@@ -39,6 +42,7 @@ from reconciliation.rules import OVER_LIMIT, Level, MetricVerdict, Rules, Thresh
 
 __all__ = [
     "Claim",
+    "Denial",
     "Figures",
     "Level",
     "Looks",
@@ -53,6 +57,8 @@ __all__ = [
 ]
 
 MISSING_LOOK_AFTER_H = 24
+ACCESS_WITHIN_DAYS = 14
+"""How long a claim waits for its affiliate to open the way to the figures."""
 
 
 class Status(StrEnum):
@@ -91,12 +97,21 @@ class Claim:
     claimed_at: datetime
 
 
+class Denial(StrEnum):
+    """Why a post is not read that its platform may well show: what its affiliate can do about it."""
+
+    NOT_CONNECTED = "not_connected"  # only the account's owner is shown the figures: connect the account
+    NOT_PROVEN = "not_proven"  # the campaign takes posts of proven accounts only: prove the author's account
+    NO_POST = "no_post"  # the short link leads to no post: send the post's own address
+
+
 @dataclass(frozen=True, slots=True)
 class Truth:
     """What the sources said at one moment.
 
     `availability` is the platform's answer about the post, None when it was not asked because nothing claimed needs it.
     `deleted`: the platform itself says that the post was deleted or removed. `posted_at` is None when unknown.
+    `denial`: access is denied for a reason that the affiliate can remove.
     """
 
     figures: Figures
@@ -104,6 +119,7 @@ class Truth:
     deleted: bool
     fetched_at: datetime
     posted_at: datetime | None
+    denial: Denial | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +172,7 @@ def judge(claim: Claim, truth: Truth, *, platform: str, rules: Rules, lags: Mapp
     }
     if not metrics:
         raise ValueError("a claim names at least one figure")
-    decision = _decide(metrics, truth, rules, windows, looks)
+    decision = _decide(claim, metrics, truth, rules, windows, looks)
     known = sum(figure.truth is not None for figure in metrics.values())
     case = sentences.Case(platform, metrics, truth.fetched_at - claim.claimed_at, len(looks.previous) + 1)
     return Verdict(
@@ -181,7 +197,12 @@ def _open_windows(claim: Claim, truth: Truth, lags: Mapping[str, Lag]) -> dict[s
 
 
 def _decide(
-    metrics: Mapping[str, MetricVerdict], truth: Truth, rules: Rules, windows: Mapping[str, datetime], looks: Looks
+    claim: Claim,
+    metrics: Mapping[str, MetricVerdict],
+    truth: Truth,
+    rules: Rules,
+    windows: Mapping[str, datetime],
+    looks: Looks,
 ) -> _Decision:
     """The first status that holds, in the order of the module's docstring."""
     if any(figure.claimed > rules.impossible_above for figure in metrics.values()):
@@ -193,17 +214,27 @@ def _decide(
         once_there = looks.seen_live or truth.deleted
         effect = TrustEffect.INACCURATE if once_there else TrustEffect.NONE
         return _Decision(Status.POST_MISSING, trust_effect=effect)
+    if truth.denial is Denial.NOT_CONNECTED:
+        return _awaiting_access(claim, truth)
+    settled = worst(figure.level for figure in metrics.values() if not figure.lagging)
+    if truth.denial is Denial.NOT_PROVEN and settled not in OVER_LIMIT:  # what is over is over, whoever's the post is
+        return _awaiting_access(claim, truth)
     if truth.availability == Availability.DENIED or all(figure.truth is None for figure in metrics.values()):
         return _Decision(Status.UNVERIFIABLE)
-    settled = worst(figure.level for figure in metrics.values() if not figure.lagging)
     if settled in OVER_LIMIT:
         return _Decision(Status.DISCREPANCY, settled, trust_effect=TrustEffect.INACCURATE)
     level = worst(figure.level for figure in metrics.values())
     if level in OVER_LIMIT:
         ends = [windows[metric] for metric, figure in metrics.items() if figure.lagging and figure.level in OVER_LIMIT]
         return _Decision(Status.TOO_EARLY, level, next_look_at=max(ends))
-    effect = TrustEffect.NONE if Status.TOO_EARLY in looks.previous else TrustEffect.ACCURATE
+    waited = Status.TOO_EARLY in looks.previous or Status.UNVERIFIABLE in looks.previous
+    effect = TrustEffect.NONE if waited else TrustEffect.ACCURATE
     return _Decision(Status.DISCREPANCY if level else Status.MATCHED, level, trust_effect=effect)
+
+
+def _awaiting_access(claim: Claim, truth: Truth) -> _Decision:
+    until = claim.claimed_at + timedelta(days=ACCESS_WITHIN_DAYS)
+    return _Decision(Status.UNVERIFIABLE, next_look_at=until if truth.fetched_at < until else None)
 
 
 def _explain(
@@ -214,8 +245,16 @@ def _explain(
             return sentences.impossible_claim(case, rules.impossible_above)
         case Status.POST_MISSING:
             return sentences.post_missing(
-                case, deleted=truth.deleted, seen_live=looks.seen_live, next_look_at=decision.next_look_at
+                case,
+                deleted=truth.deleted,
+                seen_live=looks.seen_live,
+                next_look_at=decision.next_look_at,
+                leads_nowhere=truth.denial is Denial.NO_POST,
             )
+        case Status.UNVERIFIABLE if truth.denial is Denial.NOT_CONNECTED:
+            return sentences.not_connected(case, next_look_at=decision.next_look_at)
+        case Status.UNVERIFIABLE if truth.denial is Denial.NOT_PROVEN:
+            return sentences.not_proven(case, next_look_at=decision.next_look_at)
         case Status.UNVERIFIABLE if truth.availability == Availability.DENIED:
             return sentences.access_denied(case)
         case Status.UNVERIFIABLE:

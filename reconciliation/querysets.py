@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from django.apps import apps
 from django.db import connection, models
-from django.db.models import Count, Exists, F, OrderBy, OuterRef, Prefetch, Q, Subquery, Sum, Value
+from django.db.models import Count, Exists, F, Max, Min, OrderBy, OuterRef, Prefetch, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, TruncDate
 
 from config.models import AppendOnlyQuerySet
@@ -111,23 +111,39 @@ class JobQuerySet(models.QuerySet[Any]):
 
     def forgotten_lanes(self, moment: datetime, *, after: timedelta) -> "models.QuerySet[Any]":
         """The lanes that may work and have had something due for a while: values of connection_id, each once."""
-        open_lane = Q(connection=None) | (
-            Q(connection__state="active") & (Q(connection__not_before=None) | Q(connection__not_before__lte=moment))
-        )
+        lanes = apps.get_model("platforms", "Connection").objects.may_call(moment)
+        open_lane = Q(connection=None) | Q(connection__in=lanes)
         return self.due(moment - after).filter(open_lane).order_by().values_list("connection_id", flat=True).distinct()
+
+    def due_by_lane(self, moment: datetime) -> "models.QuerySet[Any]":
+        """Of each lane with something due: connection_id, how many looks, and since when the oldest has been due."""
+        lanes = self.due(moment).exclude(connection=None).order_by().values_list("connection_id")
+        rows: models.QuerySet[Any] = lanes.annotate(looks=Count("pk"), oldest_due_at=Min("due_at"))
+        return rows
+
+    def oldest_due_by_platform(self, moment: datetime) -> "models.QuerySet[Any]":
+        """Of each platform where a lane that may call has something due: platform_id, since when the oldest is due."""
+        lanes = apps.get_model("platforms", "Connection").objects.may_call(moment)
+        due = self.due(moment).filter(connection__in=lanes).order_by().values_list("connection__platform_id")
+        rows: models.QuerySet[Any] = due.annotate(oldest_due_at=Min("due_at"))
+        return rows
 
     def latest_first(self) -> Self:
         """What is still to come first, then what was over last."""
         return self.order_by(F("finished_at").desc(nulls_first=True), "-due_at")
 
     def overdue_by_platform(self, since: datetime) -> "models.QuerySet[Any]":
-        """Platforms with looks that were due before `since` and wait still: source, answered_at, how many posts."""
+        """Platforms with looks that were due before `since` and wait still: source, answered_at, how many posts.
+
+        What waits for an affiliate to connect anew says nothing about the platform.
+        """
         rows: models.QuerySet[Any] = (
             self.due(since)
             .exclude(connection=None)
+            .exclude(connection__affiliate__isnull=False, connection__state="parked")
             .order_by("connection__platform__name")
-            .values(source=F("connection__platform__name"), answered_at=F("connection__last_success_at"))
-            .annotate(posts=Count("pk"))
+            .values(source=F("connection__platform__name"))
+            .annotate(answered_at=Max("connection__last_success_at"), posts=Count("pk"))
         )
         return rows
 

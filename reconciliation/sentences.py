@@ -70,8 +70,14 @@ def impossible_claim(case: Case, highest: int) -> str:
     return f"Claimed {above}, above the highest possible figure of {highest:,}."
 
 
-def post_missing(case: Case, *, deleted: bool, seen_live: bool, next_look_at: datetime | None) -> str:
-    """The platform answered without the post; `next_look_at` is None at the look that counts."""
+def post_missing(
+    case: Case, *, deleted: bool, seen_live: bool, next_look_at: datetime | None, leads_nowhere: bool = False
+) -> str:
+    """The platform answered without the post, or the short link leads to none; `next_look_at` is None at the look that
+    counts."""
+    if leads_nowhere:
+        found = f"{case.claimed}; the short link led to no post on {case.platform_name} {case.when}."
+        return f"{found} {case.next_look(next_look_at)}" if next_look_at else f"{found} So trust does not change."
     answer = "showed the post as deleted" if deleted else "did not show the post"
     found = f"{case.claimed}; {case.platform_name} {answer} {case.when}."
     if next_look_at:
@@ -87,6 +93,23 @@ def access_denied(case: Case) -> str:
     """The platform did not let us read the post."""
     refusal = f"{case.platform_name} did not let us read the post {case.when}"
     return f"{case.claimed}; {refusal}, so the claim cannot be checked."
+
+
+def not_connected(case: Case, *, next_look_at: datetime | None) -> str:
+    """Only the account's owner is shown the figures, and the account is not connected."""
+    shows = f"{case.platform_name} shows these figures to the account's owner alone, and the account is not connected"
+    return _awaited(case, shows, next_look_at)
+
+
+def not_proven(case: Case, *, next_look_at: datetime | None) -> str:
+    """The campaign takes posts of proven accounts only, and the author's is none of the claimant's."""
+    asks = "the campaign takes posts of proven accounts only, and the author's is not proven to be the claimant's"
+    return _awaited(case, asks, next_look_at)
+
+
+def _awaited(case: Case, reason: str, next_look_at: datetime | None) -> str:
+    sentence = f"{case.claimed}; {reason}, so the claim cannot be checked"
+    return f"{sentence} until it is. {case.next_look(next_look_at)}" if next_look_at else f"{sentence}."
 
 
 def no_truth(case: Case) -> str:

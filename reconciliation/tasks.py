@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from reconciliation.services import draining, jobs
+from reconciliation.services import draining, jobs, merging, owning
 
 
 def drain_lane(connection_id: str) -> None:
@@ -13,3 +13,15 @@ def drain_lane(connection_id: str) -> None:
 def sweep() -> None:
     """Wake what the queue forgot."""
     jobs.sweep()
+
+
+def merge_twins(post_id: str) -> None:
+    """A post turned out to be known by another id: let one of each content stand."""
+    merging.merge_twins(post_id=UUID(post_id))
+
+
+def look_again(affiliate_id: str, platform_id: str, mode: str) -> None:
+    """An affiliate's connection or proof for a platform changed: say anew whose its posts there are, and look."""
+    livemode = mode == "live"
+    owning.recheck_ownership(affiliate_id=UUID(affiliate_id), platform_id=UUID(platform_id), livemode=livemode)
+    jobs.look_again(affiliate_id=UUID(affiliate_id), platform_id=UUID(platform_id), livemode=livemode)

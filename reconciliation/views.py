@@ -21,10 +21,11 @@ from campaigns.models import Advertiser, Campaign, Post
 from config import clock
 from config.errors import DomainError
 from reconciliation.forms import CampaignSetup
-from reconciliation.models import Job, PostState, Run
+from reconciliation.models import AffiliateReport, Job, PlatformReport, PostState, ReconciliationLog, Run
 from reconciliation.pages import figures, rows
 from reconciliation.pages.filters import PostFilter, as_uuid, status_options
 from reconciliation.pages.history import history
+from reconciliation.pages.notices import notices
 from reconciliation.pages.terms import terms
 from reconciliation.querysets import PostStateQuerySet
 from reconciliation.services import rulesets, runs
@@ -201,8 +202,10 @@ def post(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
                 state.current_claim, state.current_verdict, found.platform.name, with_money=is_advertiser_side
             ),
             "basis": figures.basis(state.current_verdict),
-            "job": found.jobs.latest_first().first(),
+            "notices": notices(found),
+            "job": found.jobs.latest_first().select_related("connection").first(),
             "is_advertiser_side": is_advertiser_side,
+            "advertiser": found.campaign.advertiser if is_advertiser_side else None,
             "can_manage": is_advertiser_side and _manages(request, found.campaign),
             **_history(found),
             **_chosen_run(request),
@@ -211,13 +214,15 @@ def post(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
 
 
 def _history(found: Post) -> dict[str, Any]:
-    snapshots = list(found.platform_reports.all()[:HISTORY_LENGTH])
+    """Its own rows, and those of posts that turned out to be the same."""
+    posts = [found.pk, *found.merged.values_list("pk", flat=True)]
+    snapshots = list(PlatformReport.objects.filter(post__in=posts)[:HISTORY_LENGTH])
     events = history(
         affiliate=found.affiliate.name,
         platform=found.platform.name,
-        claims=found.affiliate_reports.all()[:HISTORY_LENGTH],
+        claims=AffiliateReport.objects.filter(post__in=posts)[:HISTORY_LENGTH],
         snapshots=snapshots,
-        verdicts=found.verdicts.all()[:HISTORY_LENGTH],
+        verdicts=ReconciliationLog.objects.filter(post__in=posts)[:HISTORY_LENGTH],
     )
     return {"events": events, "snapshots": snapshots}
 

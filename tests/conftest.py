@@ -56,16 +56,27 @@ def _sandbox_server() -> Iterator[SandboxServer]:
         yield server
 
 
+def _moved_to(url: str, config: dict[str, Any], settings: Any) -> dict[str, Any]:
+    """A platform's settings with every address in the sandbox at `url`."""
+    there = settings.SANDBOX_URL
+    return {
+        name: url + value.removeprefix(there) if isinstance(value, str) and value.startswith(there) else value
+        for name, value in config.items()
+    }
+
+
 @pytest.fixture
 def sandbox(_sandbox_server: SandboxServer, settings: Any) -> Iterator[SandboxServer]:
     """The sandbox with its clock frozen at TODAY, no faults and fresh counters; the adapters speak to it."""
     _sandbox_server.state.reset()
     _sandbox_server.state.set_clock(TODAY, frozen=True)
-    paths = {"base_url": "", "token_url": "/api/v1/access_token"}
-    settings.PLATFORMS = settings.PLATFORMS_TEST = {
-        slug: config | {name: _sandbox_server.url + path for name, path in paths.items() if name in config}
-        for slug, config in settings.PLATFORMS.items()
-    }
+    for name in ("PLATFORMS", "OAUTH"):
+        here = {
+            slug: _moved_to(_sandbox_server.url, config, settings) for slug, config in getattr(settings, name).items()
+        }
+        setattr(settings, name, here)
+        setattr(settings, f"{name}_TEST", here)
+    settings.LINK_RESOLVER_BASE_URL = f"{_sandbox_server.url}/__links__"
     yield _sandbox_server
     _sandbox_server.state.reset()
 

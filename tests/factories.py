@@ -9,7 +9,8 @@ from factory.django import DjangoModelFactory
 from affiliates.models import Affiliate, User
 from campaigns.models import Advertiser, Brand, Campaign, CampaignPlatform, Enrolment, Market, Membership, Post
 from campaigns.naming import campaign_name
-from platforms.models import Platform
+from config import clock, vault
+from platforms.models import Connection, Platform
 
 TODAY = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery staple"
@@ -103,6 +104,19 @@ class EnrolmentFactory(DjangoModelFactory[Enrolment]):
 
     campaign = factory.SubFactory(CampaignFactory)
     affiliate = factory.SubFactory(AffiliateFactory)
+
+
+class ConnectionFactory(DjangoModelFactory[Connection]):
+    """An affiliate's, with a token that somebody pasted."""
+
+    class Meta:
+        model = Connection
+
+    affiliate = factory.SubFactory(AffiliateFactory)
+    platform = factory.LazyFunction(lambda: Platform.objects.get(slug="tiktok"))
+    method = Connection.Method.TOKEN
+    locked = factory.LazyFunction(lambda: vault.lock({"access_token": "sb.tiktok.3.1.0"}))
+    connected_at = factory.LazyFunction(clock.now)
 
 
 class PostFactory(DjangoModelFactory[Post]):

@@ -63,6 +63,7 @@ class CampaignSettingsSerializer(StrictSerializer):
     allows_shared_content = FlagField(
         required=False, help_text="One post may also serve another campaign that allows it."
     )
+    requires_proof = FlagField(required=False, help_text="Claims are taken for posts of proven accounts only.")
 
 
 class NewCampaignSerializer(CampaignSettingsSerializer, PlatformsSerializer):

@@ -9,9 +9,13 @@ from affiliates.keys import SCOPES
 from campaigns.rates import Rates
 from platforms.sandbox import words
 
+OWNERS_ONLY = ("tiktok", "instagram", "facebook")
+"""Platforms that show views to the account's owner alone."""
+
 
 class Character(StrEnum):
-    """How an affiliate reports: to the view, rounded up, made up on some posts, or what nobody can verify."""
+    """How an affiliate reports: to the view, rounded up, made up on some posts, or what nobody can verify: figures that
+    are counted nowhere, and posts of accounts that they never connect."""
 
     HONEST = "honest"
     GENEROUS = "generous"
@@ -32,6 +36,16 @@ class AffiliatePlan:
     def email(self) -> str:
         return f"{'.'.join(self.name.lower().split())}@creators.example"
 
+    def posts_on(self, platform: str) -> bool:
+        """Whether they publish there: everybody does where all can see the views, and on two of the other three."""
+        place = self.author // len(words.TOPICS)
+        return platform != OWNERS_ONLY[(place + 2) % len(OWNERS_ONLY)]
+
+    @property
+    def connects(self) -> bool:
+        """Whether they connect the accounts whose figures are shown to their owner alone."""
+        return self.character is not Character.CARELESS
+
 
 @dataclass(frozen=True, slots=True)
 class CampaignPlan:
@@ -49,6 +63,7 @@ class CampaignPlan:
     budget: str
     paused_d: int | None = None
     is_open: bool = True
+    requires_proof: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +120,18 @@ def _rates(**prices: str) -> dict[str, Rates]:
 
 
 # Reddit publishes no views, so nobody pays for views there.
-_FOOD = _rates(youtube="12 0.40 -", reddit="- 0.35 -", x="5.50 0.30 -")
-_BEAUTY = _rates(youtube="14.50 0.45 3", reddit="- 0.40 3", x="6 0.30 3")
-_GAMES = _rates(youtube="9.80 0.25 1.20", reddit="- 0.20 1.20", x="4.20 0.20 -")
+_FOOD = _rates(
+    youtube="12 0.40 -", tiktok="7 0.30 -", instagram="9 0.40 -", facebook="4.50 0.25 -", x="5.50 0.30 -",
+    reddit="- 0.35 -",
+)  # fmt: skip
+_BEAUTY = _rates(
+    youtube="14.50 0.45 3", tiktok="8.50 0.40 3", instagram="11 0.45 3", facebook="5 0.25 3", x="6 0.30 3",
+    reddit="- 0.40 3",
+)  # fmt: skip
+_GAMES = _rates(
+    youtube="9.80 0.25 1.20", tiktok="6 0.20 1.20", instagram="7.50 0.25 -", facebook="3.80 0.15 -", x="4.20 0.20 -",
+    reddit="- 0.20 1.20",
+)  # fmt: skip
 
 
 def _on(rates: Mapping[str, Rates], *platforms: str) -> dict[str, Rates]:
@@ -121,11 +145,17 @@ ADVERTISERS = (
         people=_people("northwind.example", "Dana Whitfield", "Marcus Bell", "Priya Raman"),
         campaigns=(
             CampaignPlan("Weeknight Dinners", "NWF", "US", _topics("Cooking"), _FOOD, -45, 45, "60000"),
-            CampaignPlan("Harvest Table Launch", "HTB", "CA", _topics("Cooking"), _FOOD, -20, 40, "40000"),
-            CampaignPlan("Morning Fuel", "HTB", "US", _topics("homegym", "Cooking"), _FOOD, -50, 30, "35000"),
             CampaignPlan(
-                "Cold Brew Season", "NWF", "US", _topics("Cooking", "homegym"), _on(_FOOD, "youtube", "x"), -60, -9,
-                "25000",
+                "Harvest Table Launch", "HTB", "CA", _topics("Cooking"), _on(_FOOD, "youtube", "instagram", "facebook"),
+                -20, 40, "40000",
+            ),
+            CampaignPlan(
+                "Morning Fuel", "HTB", "US", _topics("homegym", "Cooking"), _on(_FOOD, "tiktok", "instagram", "x"), -50,
+                30, "35000",
+            ),
+            CampaignPlan(
+                "Cold Brew Season", "NWF", "US", _topics("Cooking", "homegym"),
+                _on(_FOOD, "youtube", "tiktok", "instagram", "x"), -60, -9, "25000",
             ),
             CampaignPlan("Holiday Baking", "NWF", "US", _topics("Cooking"), _FOOD, 6, 40, "80000"),
         ),
@@ -137,12 +167,12 @@ ADVERTISERS = (
         campaigns=(
             CampaignPlan("Glow Routine", "AUR", "FR", _topics("SkincareAddiction"), _BEAUTY, -40, 50, "55000"),
             CampaignPlan(
-                "Carry-On Beauty", "AUR", "DE", _topics("travel", "SkincareAddiction"), _on(_BEAUTY, "youtube", "x"),
-                -25, 35, "30000",
+                "Carry-On Beauty", "AUR", "DE", _topics("travel", "SkincareAddiction"),
+                _on(_BEAUTY, "tiktok", "instagram"), -25, 35, "30000", requires_proof=True,
             ),
             CampaignPlan(
-                "Sun Without Worry", "SOL", "ES", _topics("SkincareAddiction", "travel"), _on(_BEAUTY, "youtube", "x"),
-                -60, 20, "30000", paused_d=-6,
+                "Sun Without Worry", "SOL", "ES", _topics("SkincareAddiction", "travel"),
+                _on(_BEAUTY, "youtube", "tiktok", "x"), -60, 20, "30000", paused_d=-6,
             ),
             CampaignPlan("Winter Repair", "AUR", "FR", _topics("SkincareAddiction"), _BEAUTY, 9, 70, "45000"),
         ),
@@ -154,12 +184,12 @@ ADVERTISERS = (
         campaigns=(
             CampaignPlan("Harbour Lights Launch", "HBL", "GB", _topics("gaming"), _GAMES, -18, 42, "70000"),
             CampaignPlan(
-                "Handheld Week", "LAN", "GB", _topics("gadgets", "gaming"), _on(_GAMES, "youtube", "x"), -12, 16,
-                "20000", is_open=False,
+                "Handheld Week", "LAN", "GB", _topics("gadgets", "gaming"), _on(_GAMES, "youtube", "tiktok", "x"), -12,
+                16, "20000", is_open=False,
             ),
             CampaignPlan(
-                "Harbour Lights Beta", "HBL", "GB", _topics("gaming", "gadgets"), _on(_GAMES, "youtube", "reddit"),
-                -70, -16, "15000",
+                "Harbour Lights Beta", "HBL", "GB", _topics("gaming", "gadgets"),
+                _on(_GAMES, "youtube", "facebook", "reddit"), -70, -16, "15000",
             ),
         ),
     ),
@@ -207,6 +237,8 @@ def _affiliates() -> tuple[AffiliatePlan, ...]:
 
 
 AFFILIATES = _affiliates()
+GUEST = next(plan for plan in AFFILIATES if not plan.connects)
+"""The affiliate who may log in to the web, and has accounts to connect there."""
 
 NOTES = (
     "Asked for a screenshot of the platform's own statistics; the affiliate corrected the figure.",

@@ -1,7 +1,8 @@
 """`var/demo.json`: how to come in, and posts that nobody has claimed yet.
 
 The posts are of the sandbox's series whose figures never move; those of EVEN have at least 10,000 views, divisible by
-20. All are for open, active campaigns of the advertiser whose manager and viewer are listed.
+20. All are for open, active campaigns of the advertiser whose manager and viewer are listed. The `affiliate` that is
+listed apart may log in to the web, and connect its `accounts` at /connections/ by the handles that stand there.
 """
 
 import json
@@ -13,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from campaigns.models import Campaign, CampaignPlatform
-from config.demo.cast import ADVERTISERS, STAFF
+from config.demo.cast import ADVERTISERS, GUEST, OWNERS_ONLY, STAFF
 from config.demo.seeding import Login
+from platforms.sandbox import words
 from platforms.sandbox.world import Series, World
 
 HOST = ADVERTISERS[0]
@@ -42,6 +44,7 @@ def handout(
         "base_url": base_url,
         "sandbox_url": sandbox_url,
         **{role: asdict(logins[person.email]) for role, person in people.items()},
+        "affiliate": {"name": GUEST.name, **asdict(logins[GUEST.email]), "accounts": _accounts()},
         "affiliates": [{"name": name, "api_key": key} for name, key in keys.items()],
         "campaigns": [
             {"id": str(each.pk), "name": each.campaign_name, "platforms": _platforms(each)} for each in campaigns
@@ -57,6 +60,11 @@ def write_private(path: Path, content: Mapping[str, object]) -> None:
     with open(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(content, file, indent=1)
     half.replace(path)
+
+
+def _accounts() -> dict[str, str]:
+    """The handles of the guest's accounts that are not connected, by platform."""
+    return {slug: words.handle(slug, GUEST.author) for slug in OWNERS_ONLY if GUEST.posts_on(slug)}
 
 
 def _takes_posts(campaign: Campaign) -> bool:

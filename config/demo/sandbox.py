@@ -3,10 +3,13 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from config.demo.http import call
+from platforms.errors import PlatformError
 from platforms.sandbox.state import utc_moment
 from platforms.sandbox.world import World
+from platforms.transport import shared_http
 
 
 class SandboxError(Exception):
@@ -37,6 +40,22 @@ class SandboxControl:
     def reset(self) -> None:
         """Let its counters begin anew. Raises SandboxError, OSError."""
         self._post("reset", {})
+
+    def allow(self, address: str, handle: str) -> str:
+        """The code that somebody comes back with who allows an application what it asks for. Raises SandboxError."""
+        decided = urlencode({"handle": handle, "decision": "allow"})
+        try:
+            answer = shared_http.request("GET", f"{address}&{decided}", platform="sandbox")
+        except PlatformError as error:
+            raise SandboxError(f"The sandbox did not let {handle} decide: {error}") from error
+        code = parse_qs(urlsplit(answer.headers.get("location", "")).query).get("code")
+        if not code:
+            raise SandboxError(f"The sandbox sent {handle} back without a code.")
+        return code[0]
+
+    def revoke(self, platform: str, handle: str) -> None:
+        """Take back all that somebody has allowed so far. Raises SandboxError, OSError."""
+        self._post("revoke", {"platform": platform, "handle": handle})
 
     def _post(self, what: str, body: Mapping[str, object]) -> None:
         answer = call("POST", f"{self._url}/__sandbox__/{what}", body=body)

@@ -7,9 +7,10 @@ No worker runs meanwhile. What the services queue is done here, in the order in 
 looks of all lanes first, then whatever else was queued.
 """
 
-import contextlib
+import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -27,10 +28,13 @@ from alerts.models import Alert
 from campaigns import services as campaigning
 from campaigns.models import Advertiser, Brand, Campaign, Enrolment, Market, Membership, Post
 from config import clock
-from config.demo.cast import ADVERTISERS, AFFILIATES, MARKETS, NOTES, OWNERS, STAFF, CampaignPlan, PersonPlan
+from config.demo.cast import ADVERTISERS, AFFILIATES, GUEST, MARKETS, NOTES, OWNERS, STAFF, CampaignPlan, PersonPlan
 from config.demo.sandbox import SandboxControl, SandboxError
-from config.demo.story import CLAIM_WINDOW_DAYS, Move, PlannedClaim, Session, Story, day
-from platforms.models import Platform
+from config.demo.story import CLAIM_WINDOW_DAYS, Account, Move, PlannedClaim, Session, Story, day
+from config.errors import DomainError
+from platforms import oauth
+from platforms.models import Connection, Platform
+from platforms.services import connecting
 from reconciliation.errors import SecondClaimantError
 from reconciliation.models import Job
 from reconciliation.services import draining, submission
@@ -38,9 +42,11 @@ from reconciliation.services import draining, submission
 DRAIN_TASK = "reconciliation.tasks.drain_lane"
 BEGUN, FINISHED = "demo.seeding_begun", "demo.seeded"
 CHANGES = {Move.ACTIVATE: campaigning.activate, Move.PAUSE: campaigning.pause, Move.COMPLETE: campaigning.complete}
-TRIAGE_EVERY = 8
+TRIAGE_EVERY = 6
 """Sessions from one look at the alerts to the next: a day."""
 ALERTS_REST_FOR = timedelta(hours=6)
+BACK = "http://127.0.0.1/connections/{}/callback"
+"""Where people are sent back to from a platform. Nobody goes there: the code in the address is all that is needed."""
 
 
 def run_queued_tasks() -> None:
@@ -94,6 +100,9 @@ class Seeding:
         self._rng = Random(f"{seed}:decisions")
         self._moves = iter(story.moves)
         self._next_move = next(self._moves, None)
+        self._accounts = iter(story.connected)
+        self._next_account = next(self._accounts, None)
+        self._withdrawn = story.withdrawn
         self._platforms = {platform.slug: platform for platform in Platform.objects.all()}
         self._affiliates: dict[str, Affiliate] = {}
         self._campaigns: dict[str, Campaign] = {}
@@ -117,13 +126,15 @@ class Seeding:
             self._people()
             for number, session in enumerate(self._story.sessions, start=1):
                 self._campaigns_until(session.at)
+                self._accounts_until(session.at)
                 for claim in session.claims:
                     self._claim(claim)
-                self._look(session.at)
+                with self._what_is_withdrawn_by(session.at):
+                    self._look(session.at)
                 if number % TRIAGE_EVERY == 0:
                     self._triage()
                 on_session(session)
-            if Job.objects.pending().exclude(last_error="").exists():
+            if self._failed_looks():
                 raise SandboxError("The sandbox failed at the last looks. Seed again.")
             clock.set(None)
             audit(actor=None, action=FINISHED, row=self._staff)
@@ -148,9 +159,13 @@ class Seeding:
             self._advertisers[plan.name] = advertiser
         for days, affiliate in enumerate(AFFILIATES):
             clock.set(self._story.start - timedelta(days=60 - days))
-            self._affiliates[affiliate.name], self.keys[affiliate.name] = sign_up(
-                name=affiliate.name, email=affiliate.email, by=self._staff, open_to_all=False
+            password = secrets.token_urlsafe(9) if affiliate is GUEST else None
+            self._affiliates[affiliate.name], key = sign_up(
+                name=affiliate.name, email=affiliate.email, by=self._staff, open_to_all=False, password=password
             )
+            self.keys[affiliate.name] = key
+            if password:
+                self.logins[affiliate.email] = Login(affiliate.email, password, key)
 
     def _member(self, advertiser: Advertiser, person: PersonPlan) -> None:
         user = self._person(person)
@@ -193,6 +208,7 @@ class Seeding:
             currency=OWNERS[plan.title].currency,
             budget=Decimal(plan.budget),
             is_open=plan.is_open,
+            requires_proof=plan.requires_proof,
             claim_window_days=CLAIM_WINDOW_DAYS,
         )
         if not plan.is_open:
@@ -203,6 +219,52 @@ class Seeding:
             )
         return campaign
 
+    # --- Accounts
+
+    def _accounts_until(self, moment: datetime) -> None:
+        while self._next_account and self._next_account.at <= moment:
+            self._connect(self._next_account)
+            self._next_account = next(self._accounts, None)
+
+    def _connect(self, account: Account) -> None:
+        """By the way that a person goes: to the platform, where they allow it, and back with a code."""
+        clock.set(account.at)
+        self._sandbox.set_clock(account.at)
+        affiliate, platform = self._affiliates[account.affiliate.name], self._platforms[account.platform]
+        redirect_uri, verifier = BACK.format(platform.slug), secrets.token_urlsafe(64)
+        try:
+            client = connecting.client_for(platform, livemode=True)
+            address = oauth.authorize_url(
+                client, redirect_uri=redirect_uri, state=secrets.token_urlsafe(32), verifier=verifier
+            )
+            connecting.connect_by_oauth(
+                affiliate=affiliate,
+                platform=platform,
+                livemode=True,
+                code=self._sandbox.allow(address, account.handle),
+                redirect_uri=redirect_uri,
+                verifier=verifier,
+                by=affiliate.user,
+            )
+        except DomainError as error:
+            raise SandboxError(f"{account.handle} could not be connected: {error.message}") from error
+
+    @contextmanager
+    def _what_is_withdrawn_by(self, moment: datetime) -> Iterator[None]:
+        """Somebody takes back what they allowed, so that the next call with it is refused and its lane parked. For the
+        length of the block that is no trouble which would have to be told."""
+        if self._withdrawn is None or self._withdrawn.at > moment:
+            yield
+            return
+        self._sandbox.revoke(self._withdrawn.platform, self._withdrawn.handle)
+        self._withdrawn = None
+        log = logging.getLogger(draining.__name__)
+        log.disabled = True
+        try:
+            yield
+        finally:
+            log.disabled = False
+
     # --- Claims, looks and alerts
 
     def _claim(self, claim: PlannedClaim) -> None:
@@ -211,24 +273,32 @@ class Seeding:
         if post and post.affiliate.name == claim.affiliate.name:
             submission.claim_again(post=post, figures=claim.figures)
             return
-        with contextlib.suppress(SecondClaimantError):  # the story has some of these; they are recorded as refused
+        with suppress(SecondClaimantError):  # the story has some of these; they are recorded as refused
             submitted = submission.submit(
                 affiliate=self._affiliates[claim.affiliate.name],
                 campaign=self._campaigns[claim.campaign.title],
                 platform=self._platforms[claim.post.platform],
-                url=claim.post.url,
+                url=claim.url,
                 figures=claim.figures,
                 title=claim.post.title,
             )
             self._posts[claim.post.external_id] = submitted.post
 
     def _look(self, moment: datetime) -> None:
+        """All that is due is looked at. Short links are opened first, since that is what puts their posts in a lane."""
         clock.set(moment)
-        if lanes := list(Job.objects.forgotten_lanes(moment, after=timedelta())):
-            self._sandbox.set_clock(moment)
-            for lane in lanes:
+        self._sandbox.set_clock(moment)
+        due = Job.objects.forgotten_lanes(moment, after=timedelta())
+        for lanes in (due.filter(connection=None), due.exclude(connection=None)):
+            for lane in list(lanes):
                 draining.drain(connection_id=lane, paced=False)
         run_queued_tasks()
+
+    def _failed_looks(self) -> bool:
+        """Whether a look came to nothing that no withdrawn connection explains."""
+        withdrawn = Connection.objects.filter(affiliate__isnull=False, state=Connection.State.PARKED)
+        failed = Job.objects.pending().exclude(last_error="")
+        return failed.exclude(connection__in=withdrawn).exists()
 
     def _triage(self) -> None:
         """A day's look at the alerts: some are resolved with a note, some acknowledged, some left for another day."""

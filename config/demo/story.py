@@ -1,35 +1,41 @@
 """What happens in the demo's world: who claims what for which post, and when.
 
 A pure function of the sandbox's world, the story's first and last moment and a seed. People come in sessions, one about
-every three hours: their claims arrive in the minutes before a session's end, where the platforms are then asked.
+every four hours: their claims arrive in the minutes before a session's end, where the platforms are then asked.
 
 After the last moment nothing falls due for a while: a claim is left out if one of its next looks would lie there.
+
+Some platforms show views to the account's owner alone. Most people connect such an account before they first publish
+there; some never do, and one takes back at the end what was allowed.
 """
 
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import islice
+from itertools import chain, islice
 from random import Random
 
-from config.demo.cast import ADVERTISERS, AFFILIATES, AffiliatePlan, CampaignPlan, Character
-from platforms.metrics import VIEWS_LAG
+from config.demo.cast import ADVERTISERS, AFFILIATES, OWNERS_ONLY, AffiliatePlan, CampaignPlan, Character
+from platforms.metrics import VIEWS_LAG, LagBasis
 from platforms.sandbox import words
 from platforms.sandbox.world import SPAN, Presence, Series, World, WorldPost
-from reconciliation.comparison import MISSING_LOOK_AFTER_H, Figures
+from reconciliation.comparison import ACCESS_WITHIN_DAYS, MISSING_LOOK_AFTER_H, Figures
 
 CAMPAIGNS = tuple(campaign for advertiser in ADVERTISERS for campaign in advertiser.campaigns)
-SESSION_EVERY = timedelta(hours=3)
+SESSION_EVERY = timedelta(hours=4)
+SITTING_EVERY = 18
+"""Sessions from one to the next in which somebody reports from their own accounts: all they have, every third day."""
 QUIET_AFTER = timedelta(minutes=25)
 """Nothing falls due for so long after the story's end: the time it takes to be told, and the demo's first quarter."""
 YOUNGEST = timedelta(hours=6)
 """A post published later than so long before the end is not in the story."""
 CLAIM_WINDOW_DAYS = 14
-SHARES = {"youtube": 0.5, "x": 0.34, "reddit": 0.16}
-CONTESTED_SHARE = 0.003
+SHARES = {"youtube": 0.28, "tiktok": 0.2, "instagram": 0.18, "x": 0.16, "reddit": 0.1, "facebook": 0.08}
+CONTESTED_SHARE = 0.008
+SHORT_LINK_SHARE = 0.1
 
 
 class Move(StrEnum):
@@ -43,11 +49,27 @@ class Move(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlannedClaim:
+    """A claim. `url` is what it names its post by: its address, or what the share button gives."""
+
     at: datetime
     affiliate: AffiliatePlan
     campaign: CampaignPlan
     post: WorldPost
+    url: str
     figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Something happens to an affiliate's own account on a platform at a moment: it is connected, or given back."""
+
+    at: datetime
+    affiliate: AffiliatePlan
+    platform: str
+
+    @property
+    def handle(self) -> str:
+        return words.handle(self.platform, self.affiliate.author)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +82,16 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Story:
+    """`connected` has the accounts that are connected, in order of time. `withdrawn` is the one whose owner takes back
+    what they allowed before the last claim from it is looked at; None where nobody's lies so.
+    """
+
     start: datetime
     end: datetime
     sessions: Sequence[Session]
     moves: Sequence[tuple[datetime, Move, CampaignPlan]]
+    connected: Sequence[Account]
+    withdrawn: Account | None
 
     @property
     def posts(self) -> int:
@@ -79,7 +107,8 @@ def tell(world: World, *, start: datetime, end: datetime, posts: int, seed: int)
     if first >= last:
         raise ValueError(f"the sandbox's world begins on {world.epoch:%d %b %Y}: it has no posts of these days")
     telling = _Telling(world, first, last, end, seed)
-    return Story(first, end, telling.sessions(posts), _moves(end))
+    sessions = telling.sessions(posts)
+    return Story(first, end, sessions, _moves(end), telling.connected(sessions), _withdrawn(sessions))
 
 
 def _moves(end: datetime) -> list[tuple[datetime, Move, CampaignPlan]]:
@@ -106,7 +135,7 @@ class _Telling:
         self._world, self._first, self._last, self._end, self._seed = world, first, last, end, seed
         rng = self._rng("sessions")
         count = int((end - first) / SESSION_EVERY)
-        moments = (first + SESSION_EVERY * k + timedelta(minutes=rng.randrange(150)) for k in range(count + 1))
+        moments = (first + SESSION_EVERY * k + timedelta(minutes=rng.randrange(200)) for k in range(count + 1))
         latest = end - timedelta(minutes=2)
         self._moments = [*(moment for moment in moments if moment < latest), latest]
         self._activity = {plan.name: self._rng(plan.name).uniform(0.25, 1) for plan in AFFILIATES}
@@ -120,26 +149,47 @@ class _Telling:
         self._contest(claims)
         return [Session(at, sorted(claims[at], key=lambda claim: claim.at)) for at in self._moments]
 
+    def connected(self, sessions: Sequence[Session]) -> list[Account]:
+        """Each account that needs it is connected within two days before its first post of the story."""
+        first_at: dict[tuple[str, str], datetime] = {}
+        for claim in _owned(sessions):
+            key = claim.affiliate.name, claim.post.platform
+            first_at[key] = min(first_at.get(key, claim.at), claim.post.published_at)
+        plans = {plan.name: plan for plan in AFFILIATES}
+        accounts = [
+            Account(at - timedelta(hours=self._rng("connects", name, slug).uniform(1, 48)), plans[name], slug)
+            for (name, slug), at in first_at.items()
+        ]
+        return sorted(accounts, key=lambda account: (account.at, account.handle))
+
     def _rng(self, *what: object) -> Random:
         return Random(":".join(map(str, (self._seed, *what))))
 
     def _posts(self, platform: str) -> Iterator[tuple[WorldPost, AffiliatePlan, CampaignPlan]]:
         """The posts of our affiliates' handles on a platform, each for a campaign that it suits."""
-        owners = {words.handle(platform, plan.author): plan for plan in AFFILIATES}
-        for post in self._world.posts(platform, Series.CURRENT):
+        owners = {words.handle(platform, plan.author): plan for plan in AFFILIATES if plan.posts_on(platform)}
+        for post in self._listed(platform):
             owner = owners.get(post.author_handle)
             if owner is None or not self._first <= post.published_at <= self._last:
                 continue
             rng = self._rng("choice", post.external_id)
-            suited = [campaign for campaign in CAMPAIGNS if self._suits(campaign, post)]
+            suited = [campaign for campaign in CAMPAIGNS if self._suits(campaign, post, owner)]
             if suited and rng.random() < self._activity[owner.name]:
                 yield post, owner, rng.choice(suited)
 
-    def _suits(self, campaign: CampaignPlan, post: WorldPost) -> bool:
+    def _listed(self, platform: str) -> Iterator[WorldPost]:
+        """The posts that may be in the story: everybody's, or our affiliates' by turns where they can be listed."""
+        if platform not in OWNERS_ONLY:
+            return self._world.posts(platform, Series.CURRENT)
+        each = (self._world.posts_of(platform, plan.author, Series.CURRENT) for plan in AFFILIATES)
+        return chain.from_iterable(zip(*each, strict=True))
+
+    def _suits(self, campaign: CampaignPlan, post: WorldPost, owner: AffiliatePlan) -> bool:
         """A day's margin at the start keeps clear of time zones."""
         runs = day(self._end, campaign.starts_d + 1) <= post.published_at <= day(self._end, campaign.ends_d)
         about = post.platform in campaign.rates and post.subreddit in campaign.topics
-        return runs and about and post.published_at + YOUNGEST <= self._last_claim(campaign)
+        admitted = owner.connects or not campaign.requires_proof
+        return runs and about and admitted and post.published_at + YOUNGEST <= self._last_claim(campaign)
 
     def _last_claim(self, campaign: CampaignPlan) -> datetime:
         until_d = campaign.ends_d + CLAIM_WINDOW_DAYS - 1 if campaign.paused_d is None else campaign.paused_d
@@ -151,6 +201,8 @@ class _Telling:
         """One to three claims for a post, each with the moment of the session that looks at it."""
         rng = self._rng("claims", post.external_id)
         habit = _Habit.of(affiliate.character, post.platform, rng)
+        is_shared = self._rng("link", post.external_id).random() < SHORT_LINK_SHARE
+        url = (post.short_url if is_shared else None) or post.url
         last_at = self._last_claim(campaign)
         wanted_at = post.published_at + _first_wait(rng)
         if wanted_at > last_at - SESSION_EVERY:
@@ -160,14 +212,29 @@ class _Telling:
             if place == len(self._moments) or self._moments[place] >= last_at:
                 return
             session = self._moments[place]
+            if post.platform in OWNERS_ONLY:
+                session = self._sitting(affiliate, place, last_at) or session
             at = session - timedelta(seconds=rng.randrange(20, 540))
-            if not self._disturbs(post, session):
-                yield session, PlannedClaim(at, affiliate, campaign, post, habit.figures(post, at, rng))
+            if not self._disturbs(post, at, session):
+                yield session, PlannedClaim(at, affiliate, campaign, post, url, habit.figures(post, at, rng))
             wanted_at = session + timedelta(days=rng.uniform(2, 6))
 
-    def _disturbs(self, post: WorldPost, looked_at: datetime) -> bool:
-        """Whether a look that may follow from this one falls into the quiet time after the story."""
-        lag_ends = post.published_at + timedelta(hours=VIEWS_LAG[post.platform].hours)
+    def _sitting(self, affiliate: AffiliatePlan, place: int, last_at: datetime) -> datetime | None:
+        """The first of an affiliate's sittings from a session on; None where the last claims are due before it."""
+        moments = self._moments[place + (affiliate.author - place) % SITTING_EVERY :]
+        return moments[0] if moments and moments[0] < last_at else None
+
+    def _disturbs(self, post: WorldPost, claimed_at: datetime, looked_at: datetime) -> bool:
+        """Whether a look that may follow from this one falls into the quiet time after the story.
+
+        What only its owner is shown may turn out not to be shown to us, whoever has connected what: then the last look
+        comes when the time to open the way is over.
+        """
+        if post.platform in OWNERS_ONLY and self._is_quiet(claimed_at + timedelta(days=ACCESS_WITHIN_DAYS)):
+            return True
+        lag = VIEWS_LAG[post.platform]
+        since = post.published_at if lag.basis is LagBasis.POST_AGE else claimed_at
+        lag_ends = since + timedelta(hours=lag.hours)
         was_missing = False
         while True:
             missing = post.presence_at(looked_at) != Presence.LIVE
@@ -178,17 +245,46 @@ class _Telling:
             else:
                 return False
             if next_at > self._moments[-1]:
-                return next_at <= self._end + QUIET_AFTER
+                return self._is_quiet(next_at)
             was_missing = missing
             looked_at = self._moments[bisect_left(self._moments, next_at)]
 
+    def _is_quiet(self, moment: datetime) -> bool:
+        """Whether a moment lies in the quiet time after the story's last look."""
+        return self._moments[-1] < moment <= self._end + QUIET_AFTER
+
     def _contest(self, claims: dict[datetime, list[PlannedClaim]]) -> None:
-        """Now and then somebody claims what is another's, and is refused."""
+        """Now and then somebody claims what is another's, once that has been looked at, and is refused."""
         rng = self._rng("contest")
-        everything = [(at, claim) for at in self._moments[:-1] for claim in claims[at] if claim.campaign.is_open]
-        for at, claim in rng.sample(everything, round(len(everything) * CONTESTED_SHARE)):
+        known: set[str] = set()
+        again = []
+        for at in self._moments[:-1]:
+            again += [(at, claim) for claim in claims[at] if claim.campaign.is_open and claim.post.external_id in known]
+            known |= {claim.post.external_id for claim in claims[at]}
+        for at, claim in rng.sample(again, round(len(again) * CONTESTED_SHARE)):
             other = rng.choice([plan for plan in AFFILIATES if plan is not claim.affiliate])
-            claims[at].append(PlannedClaim(at - timedelta(seconds=5), other, claim.campaign, claim.post, claim.figures))
+            contested = replace(claim, at=at - timedelta(seconds=5), affiliate=other, url=claim.post.url)
+            claims[at].append(contested)
+
+
+def _owned(sessions: Sequence[Session]) -> Iterator[PlannedClaim]:
+    """Claims, in order of time, for posts that are shown to the owner alone, of people who connect."""
+    for claim in chain.from_iterable(session.claims for session in sessions):
+        if (
+            claim.post.platform in OWNERS_ONLY
+            and claim.affiliate.connects
+            and claim.post.author == claim.affiliate.author
+        ):
+            yield claim
+
+
+def _withdrawn(sessions: Sequence[Session]) -> Account | None:
+    """The account of the last claim that only its owner's connection can check: it is given back just before that."""
+    honest = [claim for claim in _owned(sessions) if claim.affiliate.character is Character.HONEST]
+    if not honest:
+        return None
+    last = honest[-1]
+    return Account(last.at - timedelta(seconds=1), last.affiliate, last.post.platform)
 
 
 def _first_wait(rng: Random) -> timedelta:
@@ -209,7 +305,7 @@ class _Habit:
     def of(cls, character: Character, platform: str, rng: Random) -> "_Habit":
         draw = rng.random()
         match character:
-            case Character.CARELESS if draw < 0.6:
+            case Character.CARELESS if draw < 0.6 and platform not in OWNERS_ONLY:
                 return cls((0.95, 1), clicks_only=True)
             case Character.GENEROUS if draw < 0.6:
                 return cls((1.02, 1.08), is_rounded=True)

@@ -116,6 +116,20 @@ _BADGES = {
     "acknowledged": Badge("◐", "Acknowledged", "early"),
     "snoozed": Badge("◔", "Snoozed", "quiet"),
     "resolved": Badge("✓", "Resolved", "matched"),
+    # connections
+    "connected": Badge("✓", "Connected", "matched"),
+    "ends_soon": Badge("◷", "Ends soon", "medium"),
+    "needs_you": Badge("!", "Needs you", "high"),
+    "not_connected": Badge("○", "Not connected", "quiet"),
+    # accounts
+    "proven": Badge("✓", "Proven", "matched"),
+    "checking": Badge("◐", "Checking", "early"),
+    "said": Badge("○", "Not proven yet", "quiet"),
+    # breakers ("open" is said above) and connections ("active" as well)
+    "closed": Badge("✓", "Closed", "matched"),
+    "half_open": Badge("◐", "Half-open", "early"),
+    "parked": Badge("‖", "Parked", "medium"),
+    "disconnected": Badge("✕", "Disconnected", "quiet"),
 }
 _WAITING = Badge("…", "Waiting", "quiet")
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.http import Http404
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -14,6 +15,14 @@ ALIASES = {"meta": "facebook"}
 def platform_named(text: str) -> Platform | None:
     """The active platform of this slug or alias, or None."""
     return Platform.objects.filter(slug=ALIASES.get(text, text), is_active=True).first()
+
+
+def platform_at(text: str) -> Platform:
+    """The platform that an address names. Raises Http404."""
+    platform = platform_named(text)
+    if platform is None:
+        raise Http404
+    return platform
 
 
 @extend_schema_field({"type": "string", "enum": [*PLATFORM_NAMES, *ALIASES]})

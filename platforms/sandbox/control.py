@@ -1,24 +1,24 @@
-"""How people and tests move a running sandbox: its clock, its faults, its counters, and the list of its posts.
+"""How people and tests move a running sandbox: its clock, its faults, its counters, its posts and its people.
 
 Faults, `POST /__sandbox__/faults {"platform", "kind", "rate", "seconds"}`: `platform` is a slug or "*" for all,
 `rate` the part of the data calls that meet it, `seconds` how long it stays in force in real time (rate 0 takes it away
-and needs none). `rate_limit`, `quota`, `auth` and `server_error` answer as the platform does (`auth` refuses Reddit's
-token calls too); `malformed` cuts the body in half; `slow` adds 2 seconds; `timeout` leaves the call without an answer
-until the fault ends, at most 60 seconds, and then closes the connection; `reset` drops the connection at once.
+and needs none). `rate_limit`, `quota`, `auth` and `server_error` answer as the platform does (`auth` refuses calls
+for tokens too); `malformed` cuts the body in half; `slow` adds 2 seconds; `timeout` leaves the call without an answer
+until the fault ends, at most 60 seconds, and then closes the connection; `reset` drops the connection at once;
+`partial` leaves out every second post of an answer.
 """
 
-import json
-from collections.abc import Callable, Mapping
-from datetime import datetime
-from itertools import islice
+from collections.abc import Callable
 
-from platforms.sandbox.state import SandboxState, utc_moment
+from platforms.sandbox import control_input as given
+from platforms.sandbox import control_world, routes
+from platforms.sandbox.control_input import ControlError
+from platforms.sandbox.state import SandboxState, iso
+from platforms.sandbox.traits import PLATFORMS
 from platforms.sandbox.wire import FaultKind, Reply, Request, json_reply
-from platforms.sandbox.world import PLATFORMS, Series
+from platforms.sandbox.world import Series
 
 PREFIX = "/__sandbox__/"
-POSTS_LIMIT = 1_000
-POSTS_DEFAULT = 20
 FAULT_LIMIT_S = 86_400
 
 PAGE = """\
@@ -26,31 +26,32 @@ Claimcheck sandbox
 ==================
 
 A stand-in for the platforms: it speaks their wire protocols for a made-up world of posts.
-Nothing here is real, and any non-empty credential is accepted.
+Nothing here is real, and any non-empty credential of an application is accepted. TikTok, and what Instagram and
+Facebook tell owners alone, need the token of an account: allow an application at /v2/auth/authorize/,
+/instagram/v26.0/oauth/authorize or /facebook/v26.0/dialog/oauth (X: /i/oauth2/authorize, Google: /o/oauth2/v2/auth),
+or write one by hand: sb.PLATFORM.AUTHOR.NUMBER.EXPIRY, such as sb.tiktok.3.1.0.
 
 World      seed {seed}, epoch {epoch}
 Its time   {now}{frozen}
 
-Platforms
-  GET  /youtube/v3/videos       YouTube Data API v3
-  POST /api/v1/access_token     Reddit, token
-  GET  /api/info                Reddit
-  GET  /2/tweets                X API v2
-
+{platforms}
 Control
   GET  /__sandbox__/clock
   POST /__sandbox__/clock       {{"now": "2026-11-01T12:00:00Z" or null, "frozen": true or false}}
   POST /__sandbox__/faults      {{"platform": "youtube" or "*", "kind": KIND, "rate": 0 to 1, "seconds": 60}}
                                 KIND: {kinds}
   GET  /__sandbox__/stats
-  POST /__sandbox__/reset       clears faults and counters
+  POST /__sandbox__/reset       clears faults, counters, bios, texts, and what was revoked
   GET  /__sandbox__/posts?platform=youtube&series=current&count=20&offset=0
                                 series: {series}
+                                handle=NAME: one author's posts, on TikTok, Instagram and Facebook
+  POST /__sandbox__/profiles    {{"platform": "x", "handle": NAME, "bio": TEXT}}
+  POST /__sandbox__/texts       {{"platform": "x", "external_id": ID, "text": TEXT}}
+  POST /__sandbox__/revoke      {{"platform": "x", "handle": NAME}} or {{"token": TOKEN}}
+
+Short links
+  GET  /__links__/HOST/PATH     such as /__links__/vm.tiktok.com/CODE: a post's short_url without its https://
 """
-
-
-class ControlError(ValueError):
-    """What was sent to a control path makes no sense; the message says why."""
 
 
 def answer(request: Request, state: SandboxState) -> Reply:
@@ -66,10 +67,15 @@ def answer(request: Request, state: SandboxState) -> Reply:
 
 
 def _page(request: Request, state: SandboxState) -> Reply:
+    listed = "".join(
+        f"{name}\n" + "".join(f"  {route.method:4} {route.path}\n" for route in each) + "\n"
+        for name, each in routes.ROUTES.items()
+    )
     text = PAGE.format(
+        platforms=listed,
         seed=state.world.seed,
-        epoch=_iso(state.world.epoch),
-        now=_iso(state.now()),
+        epoch=iso(state.world.epoch),
+        now=iso(state.now()),
         frozen=", standing still" if state.frozen else "",
         kinds=", ".join(FaultKind),
         series=", ".join(Series),
@@ -78,24 +84,25 @@ def _page(request: Request, state: SandboxState) -> Reply:
 
 
 def _clock(request: Request, state: SandboxState) -> Reply:
-    return json_reply(200, {"now": _iso(state.now()), "frozen": state.frozen})
+    return json_reply(200, {"now": iso(state.now()), "frozen": state.frozen})
 
 
 def _set_clock(request: Request, state: SandboxState) -> Reply:
-    given = _object(request, {"now", "frozen"})
-    frozen = given.get("frozen", False)
+    body = given.body(request, {"now", "frozen"})
+    frozen = body.get("frozen", False)
     if not isinstance(frozen, bool):
         raise ControlError("frozen: true or false")
-    state.set_clock(_moment(given.get("now")), frozen=frozen)
+    state.set_clock(given.moment(body.get("now")), frozen=frozen)
     return _clock(request, state)
 
 
 def _set_fault(request: Request, state: SandboxState) -> Reply:
-    given = _object(request, {"platform", "kind", "rate", "seconds"})
-    platforms = PLATFORMS if given.get("platform") == "*" else (_choice("platform", given.get("platform"), PLATFORMS),)
-    kind = FaultKind(_choice("kind", given.get("kind"), tuple(FaultKind)))
-    rate = _number("rate", given.get("rate"), 1)
-    seconds = _number("seconds", given.get("seconds"), FAULT_LIMIT_S) if rate else 0
+    body = given.body(request, {"platform", "kind", "rate", "seconds"})
+    named = body.get("platform")
+    platforms = PLATFORMS if named == "*" else (given.choice("platform", named, PLATFORMS),)
+    kind = FaultKind(given.choice("kind", body.get("kind"), tuple(FaultKind)))
+    rate = given.number("rate", body.get("rate"), 1)
+    seconds = given.number("seconds", body.get("seconds"), FAULT_LIMIT_S) if rate else 0
     for platform in platforms:
         state.set_fault(platform, kind, rate, seconds)
     in_force = [
@@ -114,28 +121,6 @@ def _reset(request: Request, state: SandboxState) -> Reply:
     return json_reply(200, {"faults": []})
 
 
-def _posts(request: Request, state: SandboxState) -> Reply:
-    query = request.query
-    platform = _choice("platform", query.get("platform"), PLATFORMS)
-    series = Series(_choice("series", query.get("series", Series.CURRENT).lower(), tuple(Series)))
-    count, offset = _whole("count", query, POSTS_DEFAULT), _whole("offset", query, 0)
-    if count > POSTS_LIMIT:
-        raise ControlError(f"count: at most {POSTS_LIMIT}")
-    now = state.now()
-    listed = [
-        {
-            "platform": post.platform,
-            "url": post.url,
-            "external_id": post.external_id,
-            "published_at": _iso(post.published_at),
-            "presence": post.presence_at(now),
-            "views": post.figures_at(now).views,
-        }
-        for post in islice(state.world.posts(platform, series, offset), count)
-    ]
-    return json_reply(200, {"posts": listed})
-
-
 ACTIONS: dict[tuple[str, str], Callable[[Request, SandboxState], Reply]] = {
     ("GET", "/"): _page,
     ("GET", PREFIX + "clock"): _clock,
@@ -143,52 +128,8 @@ ACTIONS: dict[tuple[str, str], Callable[[Request, SandboxState], Reply]] = {
     ("POST", PREFIX + "faults"): _set_fault,
     ("GET", PREFIX + "stats"): _stats,
     ("POST", PREFIX + "reset"): _reset,
-    ("GET", PREFIX + "posts"): _posts,
+    ("GET", PREFIX + "posts"): control_world.posts,
+    ("POST", PREFIX + "profiles"): control_world.set_bio,
+    ("POST", PREFIX + "texts"): control_world.set_text,
+    ("POST", PREFIX + "revoke"): control_world.revoke,
 }
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
-
-
-def _object(request: Request, names: set[str]) -> Mapping[str, object]:
-    try:
-        given = json.loads(request.body)
-    except ValueError as error:
-        raise ControlError(f"the body is not JSON: {error}") from error
-    if not isinstance(given, dict):
-        raise ControlError("the body must be a JSON object")
-    strange = sorted(given.keys() - names)
-    if strange:
-        raise ControlError(f"{strange[0]}: unknown; known are {', '.join(sorted(names))}")
-    return given
-
-
-def _moment(value: object) -> datetime | None:
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise ControlError("now: null or an ISO 8601 time")
-    try:
-        return utc_moment(value)
-    except ValueError as error:
-        raise ControlError(f"now: {error}") from error
-
-
-def _choice(name: str, value: object, choices: tuple[str, ...]) -> str:
-    if not isinstance(value, str) or value not in choices:
-        raise ControlError(f"{name}: one of {', '.join(choices)}")
-    return value
-
-
-def _number(name: str, value: object, ceiling: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= ceiling:
-        raise ControlError(f"{name}: a number from 0 to {ceiling:,}")
-    return float(value)
-
-
-def _whole(name: str, query: Mapping[str, str], default: int) -> int:
-    text = query.get(name) or str(default)
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise ControlError(f"{name}: a whole number, 0 or more")
-    return int(text)

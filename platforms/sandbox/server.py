@@ -12,7 +12,7 @@ from enum import Enum, auto
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-from platforms.sandbox import control, wire_reddit, wire_x, wire_youtube
+from platforms.sandbox import control, routes, short_links
 from platforms.sandbox.state import SandboxState
 from platforms.sandbox.wire import Context, Endpoint, FaultKind, Reply, Request, json_reply
 from platforms.sandbox.world import World
@@ -21,13 +21,6 @@ BODY_LIMIT_BYTES = 1 << 20
 SLOW_S = 2.0
 HANG_LIMIT_S = 60.0
 SHUTDOWN_POLL_S = 0.05
-
-ENDPOINTS = {
-    ("GET", wire_youtube.PATH): Endpoint("youtube", wire_youtube.videos, wire_youtube.refuse, wire_youtube.ids),
-    ("POST", wire_reddit.TOKEN_PATH): Endpoint("reddit", wire_reddit.access_token, wire_reddit.refuse),
-    ("GET", wire_reddit.INFO_PATH): Endpoint("reddit", wire_reddit.info, wire_reddit.refuse, wire_reddit.ids),
-    ("GET", wire_x.PATH): Endpoint("x", wire_x.tweets, wire_x.refuse, wire_x.ids),
-}
 
 
 class Hangup(Enum):
@@ -41,9 +34,11 @@ def platform_reply(endpoint: Endpoint, request: Request, state: SandboxState) ->
     """What the platform answers, its fault of the moment included."""
     if endpoint.ids is not None:
         state.count(endpoint.platform, len(endpoint.ids(request)))
+    context = Context(state.world, state.now(), state.data_calls(endpoint.platform), state.notes)
+    if endpoint.refuse is None:
+        return endpoint.answer(request, context)
     # Tokens come from another host than data; all that reaches them is that the application is refused.
     fault = state.strike(endpoint.platform) if endpoint.ids else state.strike(endpoint.platform, FaultKind.AUTH)
-    context = Context(state.world, state.now(), state.data_calls(endpoint.platform))
     if fault is None:
         return endpoint.answer(request, context)
     match fault.kind:
@@ -55,6 +50,8 @@ def platform_reply(endpoint: Endpoint, request: Request, state: SandboxState) ->
         case FaultKind.SLOW:
             fault.cleared.wait(SLOW_S)
             return endpoint.answer(request, context)
+        case FaultKind.PARTIAL:
+            return endpoint.answer(request, replace(context, partial=True))
         case FaultKind.MALFORMED:
             reply = endpoint.answer(request, context)
             return replace(reply, body=reply.body[: len(reply.body) // 2])
@@ -130,12 +127,12 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def reply(self, request: Request) -> Reply | Hangup:
-        endpoint = ENDPOINTS.get((request.method, request.path))
-        if endpoint is None:
-            return control.answer(request, self.state)
+        found = routes.find(request)
+        if found is None:
+            return short_links.answer(request, self.state) or control.answer(request, self.state)
         if self._latency_s > 0:
             time.sleep(self._latency_s)
-        return platform_reply(endpoint, request, self.state)
+        return platform_reply(*found, self.state)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._connections.add(request)

@@ -1,4 +1,4 @@
-"""What a running sandbox remembers: its clock, the faults in force and the counters. Safe to use from many threads."""
+"""What a running sandbox remembers: clock, faults in force, counters and notes. Safe to use from many threads."""
 
 import threading
 import time
@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+from platforms.sandbox.notes import Notes
+from platforms.sandbox.traits import PLATFORMS
 from platforms.sandbox.wire import FaultKind
-from platforms.sandbox.world import PLATFORMS, World
+from platforms.sandbox.world import World
 
 YEARS = range(2000, 2100)
 
@@ -21,6 +23,10 @@ def utc_moment(text: str) -> datetime:
     if moment.year not in YEARS:
         raise ValueError(f"{text!r} is not between the years {YEARS.start} and {YEARS.stop - 1}")
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def iso(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 @dataclass(slots=True)
@@ -45,6 +51,7 @@ class Fault:
 class SandboxState:
     def __init__(self, world: World) -> None:
         self.world = world
+        self.notes = Notes()
         self._lock = threading.Lock()
         self._faults: dict[tuple[str, FaultKind], Fault] = {}
         self._calls = dict.fromkeys(PLATFORMS, 0)
@@ -109,7 +116,8 @@ class SandboxState:
             return {name: {"data_calls": self._calls[name], "posts": self._posts[name]} for name in PLATFORMS}
 
     def reset(self) -> None:
-        """Clear faults (calls that hang in one are let go) and counters; the clock stays."""
+        """Clear faults (calls that hang in one are let go), counters and notes; the clock stays."""
+        self.notes.clear()
         with self._lock:
             ended = list(self._faults.values())
             self._faults.clear()

@@ -1,4 +1,4 @@
-"""Reddit: `POST /api/v1/access_token` and `GET /api/info`.
+"""Reddit: `POST /api/v1/access_token`, `GET /api/info` and `GET /user/{name}/about`.
 
 There is no view count. Unknown, private and not yet published ids are silently left out; what moderators removed or
 the author deleted is still answered, marked, with its last counts. The rate headers count down and start anew: the
@@ -6,18 +6,14 @@ limit itself is reached only when a fault says so. A fault of kind `quota`, a wo
 429: JSON, and no header that says how long.
 """
 
-import binascii
-from base64 import b64decode
-from datetime import datetime
 from hashlib import blake2b
 from html import escape
 from urllib.parse import parse_qs
 
-from platforms.sandbox.wire import Context, FaultKind, Reply, Request, json_reply
+from platforms.sandbox import words
+from platforms.sandbox.wire import Context, Endpoint, FaultKind, Reply, Request, Route, json_reply, no_posts
 from platforms.sandbox.world import Presence, WorldPost
 
-TOKEN_PATH = "/api/v1/access_token"
-INFO_PATH = "/api/info"
 IDS_LIMIT = 100
 TOKEN_LIFETIME_S = 86_400
 WINDOW_S, WINDOW_CALLS = 600, 1_000
@@ -33,14 +29,14 @@ def ids(request: Request) -> list[str]:
 
 
 def access_token(request: Request, context: Context) -> Reply:
-    credential = _application(request)
-    if credential is None:
+    client_id, secret = request.application()
+    if not (client_id and secret):
         return _unauthorized('Basic realm="reddit"')
     form = parse_qs(request.body.decode("ascii", "replace"))
     if form.get("grant_type") != ["client_credentials"]:
         # An OAuth error that comes as a success.
         return json_reply(200, {"error": "unsupported_grant_type"})
-    token = blake2b(f"{credential}:{context.now}".encode(), digest_size=24).hexdigest()
+    token = blake2b(f"{client_id}:{secret}:{context.now}".encode(), digest_size=24).hexdigest()
     grant = {"access_token": token, "token_type": "bearer", "expires_in": TOKEN_LIFETIME_S, "scope": "*"}
     return json_reply(200, grant)
 
@@ -54,10 +50,11 @@ def info(request: Request, context: Context) -> Reply:
     found = (context.world.find("reddit", name[3:]) for name in dict.fromkeys(fullnames) if name.startswith("t3_"))
     raw = request.query.get("raw_json") == "1"
     children = [
-        {"kind": "t3", "data": _link(post, context.now, raw=raw)}
+        {"kind": "t3", "data": _link(post, context, raw=raw)}
         for post in found
         if post is not None and post.presence_at(context.now) in REMOVED_BY
     ]
+    children = list(context.thinned(children))
     listing = {
         "after": None,
         "dist": len(children),
@@ -67,6 +64,28 @@ def info(request: Request, context: Context) -> Reply:
         "before": None,
     }
     return json_reply(200, {"kind": "Listing", "data": listing}, _rate_headers(context))
+
+
+def about(request: Request, context: Context) -> Reply:
+    """Somebody's profile; what they say about themselves is its `subreddit.public_description`."""
+    if not request.credential("Bearer"):
+        return _unauthorized('Bearer realm="reddit", error="invalid_token"')
+    author = context.world.author_of_handle("reddit", request.place["name"])
+    if author is None:
+        return json_reply(404, {"message": "Not Found", "error": 404}, _rate_headers(context))
+    name = words.handle("reddit", author)
+    profile = {
+        "id": context.world.author_id("reddit", author).removeprefix("t2_"),
+        "name": name,
+        "created_utc": 1_600_000_000.0 + author * 86_400,
+        "is_suspended": False,
+        "subreddit": {
+            "display_name": f"u_{name}",
+            "public_description": context.bio("reddit", author),
+            "subscribers": words.followers(author),
+        },
+    }
+    return json_reply(200, {"kind": "t2", "data": profile}, _rate_headers(context))
 
 
 def refuse(kind: FaultKind, context: Context, retry_after_s: int) -> Reply:
@@ -79,15 +98,6 @@ def refuse(kind: FaultKind, context: Context, retry_after_s: int) -> Reply:
             return _unauthorized('Bearer realm="reddit", error="invalid_token"')
         case _:
             return Reply(503, b"", content_type="text/html; charset=UTF-8")
-
-
-def _application(request: Request) -> str | None:
-    """The client id and secret of the Basic header; None if either is missing."""
-    try:
-        client_id, _, secret = b64decode(request.credential("Basic"), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return None
-    return f"{client_id}:{secret}" if client_id and secret else None
 
 
 def _unauthorized(challenge: str) -> Reply:
@@ -104,9 +114,10 @@ def _rate_headers(context: Context) -> dict[str, str]:
     }
 
 
-def _link(post: WorldPost, now: datetime, *, raw: bool) -> dict[str, object]:
-    presence, figures = post.presence_at(now), post.figures_at(now)
+def _link(post: WorldPost, context: Context, *, raw: bool) -> dict[str, object]:
+    presence, figures = post.presence_at(context.now), post.figures_at(context.now)
     deleted = presence is Presence.DELETED
+    selftext = SELFTEXT[presence] or context.text(post, "")
     return {
         "id": post.external_id,
         "name": f"t3_{post.external_id}",
@@ -115,7 +126,7 @@ def _link(post: WorldPost, now: datetime, *, raw: bool) -> dict[str, object]:
         "author": "[deleted]" if deleted else post.author_handle,
         **({} if deleted else {"author_fullname": post.author_id}),
         "subreddit": post.subreddit,
-        "selftext": SELFTEXT[presence],
+        "selftext": selftext if raw else escape(selftext, quote=False),
         "is_self": True,
         "permalink": post.url.removeprefix("https://www.reddit.com"),
         "url": post.url,
@@ -135,3 +146,10 @@ def _link(post: WorldPost, now: datetime, *, raw: bool) -> dict[str, object]:
         "locked": False,
         "archived": False,
     }
+
+
+ROUTES = (
+    Route("POST", "/api/v1/access_token", Endpoint("reddit", access_token, refuse)),
+    Route("GET", "/api/info", Endpoint("reddit", info, refuse, ids)),
+    Route("GET", "/user/{name}/about", Endpoint("reddit", about, refuse, no_posts)),
+)

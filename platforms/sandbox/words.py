@@ -73,7 +73,14 @@ NOUNS = (
 )  # fmt: skip
 AUTHORS = len(ADJECTIVES) * len(NOUNS)
 
-HANDLE_STYLES = {"youtube": "The{adjective}{noun}", "reddit": "{adjective}-{noun}-{number}", "x": "{adjective}{noun}"}
+HANDLE_STYLES = {
+    "youtube": "The{adjective}{noun}",
+    "reddit": "{adjective}-{noun}-{number}",
+    "x": "{adjective}{noun}",
+    "tiktok": "{small_adjective}{small_noun}",
+    "instagram": "{small_adjective}_{small_noun}",
+    "facebook": "{small_adjective}.{small_noun}",
+}
 
 
 def title(rng: Random, topic: Topic) -> str:
@@ -91,4 +98,19 @@ def title(rng: Random, topic: Topic) -> str:
 def handle(platform: str, author: int) -> str:
     """The name that author number `author` (0 … AUTHORS - 1) goes by on a platform, without an @."""
     adjective, noun = ADJECTIVES[author % len(ADJECTIVES)], NOUNS[author // len(ADJECTIVES)]
-    return HANDLE_STYLES[platform].format(adjective=adjective, noun=noun, number=100 + author * 2)
+    return HANDLE_STYLES[platform].format(
+        adjective=adjective,
+        noun=noun,
+        small_adjective=adjective.lower(),
+        small_noun=noun.lower(),
+        number=100 + author * 2,
+    )
+
+
+def followers(author: int) -> int:
+    return 1_000 + author * 37
+
+
+def display_name(author: int) -> str:
+    """What stands above an author's posts, as opposed to the handle."""
+    return f"{ADJECTIVES[author % len(ADJECTIVES)]} {NOUNS[author // len(ADJECTIVES)]}"

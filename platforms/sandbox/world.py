@@ -2,7 +2,7 @@
 
 A world is a pure function of its seed and its epoch. Nothing is stored: `post` computes a post from (platform, series,
 index), `find` reads series and index back out of an external id. Each series holds `identifiers.SERIES_SIZE` posts on
-each platform.
+each platform. On TikTok, Instagram and Facebook the author follows from the index, so that `posts_of` can list them.
 
 - CURRENT: published in the 30 days from the epoch on, more by day than by night. Figures grow along a saturating
   curve and stand exactly at their final value from day 20 on. Of a hundred posts about two go (half of them deleted by
@@ -10,27 +10,26 @@ each platform.
 - ARCHIVE: published 45 to 90 days before the end of those 30 days; figures are final and never move again.
 - EVEN: as ARCHIVE, and the final views are at least 10,000 and divisible by 20, so that 5 % and 20 % are whole numbers.
 
-What is unusual (gone, private, revised, comments off, likes hidden) happens to CURRENT posts alone.
+What is unusual (gone, private, revised, comments off, likes hidden, edited) happens to CURRENT posts alone.
 """
 
-import hashlib
 import math
-import re
-from base64 import urlsafe_b64encode
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 from random import Random
 
 from platforms.sandbox import words
-from platforms.sandbox.identifiers import SERIES_SIZE, Identifiers, base36
+from platforms.sandbox.addresses import INDEXED_AUTHORS, Address, Addresses, is_edited, is_video, post_url, short_url
+from platforms.sandbox.identifiers import SERIES_SIZE
+from platforms.sandbox.traits import HIDES_COMMENTS, HIDES_LIKES, PLATFORMS, TRAITS, Figures, final_figures
 
 SPAN = timedelta(days=30)
 GROWTH = timedelta(days=20)
-REACH_FLOOR, REACH_CEILING = 200, 5_000_000
-EVEN_FLOOR, EVEN_STEP = 10_000, 20
+LISTED_PER_SERIES = 500
+EDITED_AFTER = timedelta(minutes=12)
 
 # How readily people publish in each hour of the day, UTC.
 HOUR_WEIGHTS = (1, 1, 1, 1, 1, 2, 3, 5, 7, 8, 8, 8, 9, 9, 8, 8, 9, 10, 10, 9, 7, 5, 3, 2)
@@ -53,45 +52,20 @@ class Presence(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """Counts at one moment; None where the platform or the owner shows none."""
-
-    views: int | None = None
-    likes: int | None = None
-    comments: int | None = None
-    shares: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Traits:
-    """A platform's habits. Reach is log-normal (median, sigma); the other figures are a part of it (low, high)."""
-
-    median: int
-    sigma: float
-    likes: tuple[float, float]
-    comments: tuple[float, float]
-    shares: tuple[float, float] | None
-    shows_views: bool = True
-
-
-TRAITS = {
-    "youtube": Traits(12_000, 1.6, likes=(0.02, 0.08), comments=(0.001, 0.01), shares=None),
-    # Reddit counts views and tells nobody: score and comments follow a reach that is never shown.
-    "reddit": Traits(9_000, 1.4, likes=(0.01, 0.06), comments=(0.001, 0.015), shares=(0.0, 0.0005), shows_views=False),
-    "x": Traits(6_000, 1.7, likes=(0.005, 0.05), comments=(0.0005, 0.006), shares=(0.001, 0.012)),
-}
-PLATFORMS = tuple(TRAITS)
-
-
-@dataclass(frozen=True, slots=True)
 class WorldPost:
-    """One post. `final` is where its figures end; `cut` is the part of its views that a revision takes away."""
+    """One post. `final` is where its figures end; `cut` is the part of its views that a revision takes away.
+
+    `external_id` is the id in its URL, `api_id` the one in the platform's API. `versions` are the ids of an edited
+    post, oldest first; the figures of an older version stand still from `superseded_at`, when the next one came.
+    """
 
     platform: str
     series: Series
     index: int
     external_id: str
+    api_id: str
     url: str
+    author: int
     author_id: str
     author_handle: str
     title: str
@@ -104,6 +78,20 @@ class WorldPost:
     private: bool = False
     revised_at: datetime | None = None
     cut: float = 0.0
+    versions: tuple[str, ...] = ()
+    superseded_at: datetime | None = None
+    addresses: Addresses = field(kw_only=True, repr=False, compare=False)
+
+    @property
+    def short_url(self) -> str | None:
+        """What the platform's share button gives; None where it gives the URL itself."""
+        code = self.addresses.short_code((list(Series).index(self.series), self.index))
+        return short_url(self.platform, self.index, code, self.subreddit)
+
+    @property
+    def is_video(self) -> bool:
+        """Whether it is one of Facebook's videos, which its API keeps apart from posts."""
+        return is_video(self.platform, self.index)
 
     @property
     def revised(self) -> bool:
@@ -122,6 +110,8 @@ class WorldPost:
         """The figures at a moment: none before publication, and no growth after the post has gone."""
         if moment < self.published_at:
             return Figures()
+        if self.superseded_at is not None:
+            moment = min(moment, self.superseded_at)
         if self.series is not Series.CURRENT:
             return self.final
         grown = self._grown(moment if self.gone_at is None else min(moment, self.gone_at))
@@ -147,42 +137,83 @@ class World:
             raise ValueError("the epoch needs a time zone")
         self.seed = seed
         self.epoch = epoch.astimezone(UTC).replace(second=0, microsecond=0)
-        self._identifiers = {platform: Identifiers(seed, platform) for platform in PLATFORMS}
+        self._addresses = {platform: Addresses(seed, platform) for platform in PLATFORMS}
 
     def post(self, platform: str, series: Series, index: int) -> WorldPost:
         """The post at an address. Raises KeyError for an unknown platform, ValueError for an index out of range."""
-        identifiers = self._identifiers[platform]
+        addresses = self._addresses[platform]
         if not 0 <= index < SERIES_SIZE:
             raise ValueError(f"index must be 0 … {SERIES_SIZE - 1}, not {index}")
         rng = Random(f"{self.seed}:{platform}:{series}:{index}")
         published_at = self._published_at(rng, series)
-        author = rng.randrange(words.AUTHORS)
+        author = index % words.AUTHORS if platform in INDEXED_AUTHORS else rng.randrange(words.AUTHORS)
         topic = words.TOPICS[author % len(words.TOPICS)]
         title = words.title(rng, topic)
-        external_id = identifiers.encode(list(Series).index(series), index)
+        address = (list(Series).index(series), index)
+        external_id, author_id = addresses.external_id(address), addresses.author_id(author)
         handle = words.handle(platform, author)
         post = WorldPost(
             platform=platform,
             series=series,
             index=index,
             external_id=external_id,
-            url=post_url(platform, external_id, handle, topic.subreddit, title),
-            author_id=_author_id(self.seed, platform, author),
+            api_id=addresses.api_id(address, external_id, author_id),
+            url=post_url(platform, index, external_id, handle, topic.subreddit, title),
+            author=author,
+            author_id=author_id,
             author_handle=handle,
             title=title,
             subreddit=topic.subreddit,
             published_at=published_at,
-            final=_final_figures(rng, TRAITS[platform], series),
+            final=final_figures(rng, TRAITS[platform], even=series is Series.EVEN),
             pace=rng.uniform(3, 9),
+            addresses=addresses,
+            versions=(addresses.first_id(address), external_id) if is_edited(platform, *address) else (external_id,),
         )
         return _with_fate(rng, post) if series is Series.CURRENT else post
 
     def find(self, platform: str, external_id: str) -> WorldPost | None:
-        """The post with this id; None where there never was one. Raises KeyError for an unknown platform."""
-        address = self._identifiers[platform].decode(external_id)
-        if address is None or address[0] >= len(Series):
-            return None
-        return self.post(platform, list(Series)[address[0]], address[1])
+        """The post with this id in its URL; None where there never was one. Raises KeyError for an unknown platform.
+
+        The id that an edited post had before finds its first version.
+        """
+        addresses = self._addresses[platform]
+        post = self._at(platform, addresses.locate(external_id))
+        if post is None:
+            edited = self._at(platform, addresses.locate_first(external_id))
+            return None if edited is None else _first_version(edited)
+        return post
+
+    def find_by_api_id(self, platform: str, api_id: str) -> WorldPost | None:
+        """The post that the platform's API knows by this id. Raises KeyError for an unknown platform."""
+        post = self._at(platform, self._addresses[platform].locate_api(api_id))
+        return post if post is not None and post.api_id == api_id else None
+
+    def find_by_short_code(self, platform: str, code: str) -> WorldPost | None:
+        """The post that a short link's last part stands for. Raises KeyError for an unknown platform."""
+        return self._at(platform, self._addresses[platform].locate_short(code))
+
+    def author_id(self, platform: str, author: int) -> str:
+        return self._addresses[platform].author_id(author)
+
+    def author_of_id(self, platform: str, author_id: str) -> int | None:
+        """The author's number; None for an id that is nobody's."""
+        return self._addresses[platform].author_of_id(author_id)
+
+    def author_of_handle(self, platform: str, handle: str) -> int | None:
+        """The author's number; None for a handle that is nobody's. An @ and capitals make no difference."""
+        return self._addresses[platform].author_of_handle(handle)
+
+    def posts_of(self, platform: str, author: int, *series: Series) -> Iterator[WorldPost]:
+        """An author's first posts of some series (all if none is named), lowest index first, series by turns.
+
+        Only TikTok, Instagram and Facebook can list. Elsewhere it raises ValueError.
+        """
+        if platform not in INDEXED_AUTHORS:
+            raise ValueError(f"{platform} cannot list an author's posts")
+        for turn in range(LISTED_PER_SERIES):
+            for each in series or Series:
+                yield self.post(platform, each, author + turn * words.AUTHORS)
 
     def posts(self, platform: str, series: Series, offset: int = 0) -> Iterator[WorldPost]:
         """The posts of a series from an index on."""
@@ -198,6 +229,11 @@ class World:
         matching = (post for post in self.posts(platform, Series.CURRENT) if start <= post.published_at < end)
         return list(islice(matching, count_limit))
 
+    def _at(self, platform: str, address: Address | None) -> WorldPost | None:
+        if address is None or address[0] >= len(Series):
+            return None
+        return self.post(platform, list(Series)[address[0]], address[1])
+
     def _published_at(self, rng: Random, series: Series) -> datetime:
         if series is Series.CURRENT:
             day = self.epoch + timedelta(days=rng.randrange(SPAN.days))
@@ -205,42 +241,6 @@ class World:
             day = self.epoch + SPAN - timedelta(days=rng.randint(46, 90))
         hour = rng.choices(range(24), HOUR_WEIGHTS)[0]
         return day + timedelta(hours=(hour - self.epoch.hour) % 24, minutes=rng.randrange(60))
-
-
-def post_url(platform: str, external_id: str, handle: str, subreddit: str, title: str) -> str:
-    """The address that people copy from their browser."""
-    match platform:
-        case "youtube":
-            return f"https://www.youtube.com/watch?v={external_id}"
-        case "reddit":
-            slug = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")
-            return f"https://www.reddit.com/r/{subreddit}/comments/{external_id}/{slug}/"
-        case _:
-            return f"https://x.com/{handle}/status/{external_id}"
-
-
-def _author_id(seed: int, platform: str, author: int) -> str:
-    digest = hashlib.blake2b(f"{seed}:{platform}:author:{author}".encode(), digest_size=16).digest()
-    match platform:
-        case "youtube":
-            return "UC" + urlsafe_b64encode(digest).decode()[:22]
-        case "reddit":
-            return "t2_" + base36(int.from_bytes(digest[:5], "big"))
-        case _:
-            return str(10**9 + int.from_bytes(digest[:8], "big") % 10**18)
-
-
-def _final_figures(rng: Random, traits: Traits, series: Series) -> Figures:
-    drawn = traits.median * math.exp(traits.sigma * rng.gauss(0, 1))
-    reach = int(min(max(drawn, REACH_FLOOR), REACH_CEILING))
-    if series is Series.EVEN:
-        reach = EVEN_FLOOR + reach // EVEN_STEP * EVEN_STEP
-    return Figures(
-        views=reach if traits.shows_views else None,
-        likes=int(reach * rng.uniform(*traits.likes)),
-        comments=int(reach * rng.uniform(*traits.comments)),
-        shares=None if traits.shares is None else int(reach * rng.uniform(*traits.shares)),
-    )
 
 
 def _with_fate(rng: Random, post: WorldPost) -> WorldPost:
@@ -252,12 +252,20 @@ def _with_fate(rng: Random, post: WorldPost) -> WorldPost:
         return replace(post, private=True)
     if fate < 0.06 and post.final.views is not None:
         return replace(post, revised_at=moment, cut=rng.uniform(0.05, 0.4))
-    # On YouTube the owner may switch comments off or hide the likes.
-    if fate < 0.09 and post.platform == "youtube":
+    # Here and there the owner may switch comments off or hide the likes.
+    if fate < 0.09 and post.platform in HIDES_COMMENTS:
         return replace(post, final=replace(post.final, comments=None))
-    if fate < 0.10 and post.platform == "youtube":
+    if 0.09 <= fate < 0.10 and post.platform in HIDES_LIKES:
         return replace(post, final=replace(post.final, likes=None))
     return post
+
+
+def _first_version(edited: WorldPost) -> WorldPost:
+    """An edited post as its first id shows it: still there, with the figures it had when it was edited."""
+    first_id = edited.versions[0]
+    url = edited.url.replace(edited.external_id, first_id)
+    superseded_at = edited.published_at + EDITED_AFTER
+    return replace(edited, external_id=first_id, api_id=first_id, url=url, superseded_at=superseded_at)
 
 
 def _part(final: int | None, part: float) -> int | None:

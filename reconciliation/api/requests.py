@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from config.api.fields import CountField, StrictSerializer, WordsField
+from config.api.fields import CountField, FlagField, StrictSerializer, WordsField
 from platforms.links import MAX_URL_CHARS
 from reconciliation.comparison import Figures
 
@@ -50,3 +50,18 @@ class RunRequestSerializer(StrictSerializer):
             "from": serializers.DateTimeField(required=False),
             "to": serializers.DateTimeField(required=False),
         }
+
+
+class FetchRequestSerializer(StrictSerializer):
+    """Which posts of a platform to look at: those that are listed, or all whose look is due. One of both is given."""
+
+    posts = serializers.ListField(
+        child=serializers.UUIDField(), min_length=1, max_length=MAX_LISTED_POSTS, required=False
+    )
+    all_due = FlagField(required=False, help_text="True, or left out.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Exactly one says which."""
+        if ("posts" in attrs) == attrs.get("all_due", False):
+            raise serializers.ValidationError({"posts": ["List posts, or say all_due: true; one of both."]})
+        return attrs

@@ -181,8 +181,9 @@ class AcceptedSerializer(Shown):
 class StandingSerializer(PostInShortSerializer):
     """How a post stands: its current claim, the verdict on it, and the newest truth.
 
-    `state`: `pending` (no verdict yet), `provisional` (a verdict, and another look at `next_look_at`), `final`, or
-    `failed` (no look is to come: staff see it and may retry).
+    `state`: `pending` (no verdict yet), `provisional` (a verdict, and another look at `next_look_at`), `final`,
+    `failed` (no look is to come: staff see it and may retry), `merged` (it is the same as another of one's posts, and
+    goes on as that one) or `displaced` (somebody else's claim to the same content stands).
     """
 
     campaign = CampaignInShortSerializer()
@@ -191,6 +192,11 @@ class StandingSerializer(PostInShortSerializer):
     description = serializers.CharField()
     submitted_at = serializers.DateTimeField(source="created_at")
     posted_at = serializers.DateTimeField(allow_null=True, help_text="When the platform says it was published.")
+    is_identified = serializers.BooleanField(help_text="False while its short link has not been opened yet.")
+    ownership = serializers.ChoiceField(
+        Post.Ownership.choices, help_text="Whether its author is a proven account of the affiliate."
+    )
+    merged_into = serializers.UUIDField(source="merged_into_id", allow_null=True)
     state = serializers.SerializerMethodField()
     next_look_at = serializers.DateTimeField(allow_null=True)
     claim = ClaimSerializer(source="state.current_claim")
@@ -201,8 +207,10 @@ class StandingSerializer(PostInShortSerializer):
     )
     links = LinksSerializer(source="*")
 
-    @extend_schema_field(serializers.ChoiceField(["pending", "provisional", "final", "failed"]))
+    @extend_schema_field(serializers.ChoiceField(["pending", "provisional", "final", "failed", "merged", "displaced"]))
     def get_state(self, post: Post) -> str:
+        if post.merged_into_id or post.displaced_at:
+            return "merged" if post.merged_into_id else "displaced"
         verdict = post.state.current_verdict
         if verdict and verdict.is_counted:
             return "final"

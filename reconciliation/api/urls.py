@@ -1,7 +1,7 @@
 """Addresses under /api/v1."""
 
 from config.api.routing import endpoint
-from reconciliation.api import views
+from reconciliation.api import platforms, views
 
 urlpatterns = [
     endpoint("submissions", views.Submissions, name="api-submissions"),
@@ -23,6 +23,9 @@ urlpatterns = [
     endpoint(
         "affiliates/<uuid:affiliate_id>/performance", views.AffiliatePerformance, name="api-affiliate-performance"
     ),
+    endpoint("platforms", platforms.Platforms, name="api-platforms"),
+    endpoint("platforms/<slug:platform>/status", platforms.PlatformStatus, name="api-platform-status"),
+    endpoint("platforms/<slug:platform>/fetch", platforms.PlatformFetch, name="api-platform-fetch"),
     endpoint("reconciliation/run", views.RunRequest, name="api-reconciliation-run-request"),
     endpoint("reconciliation/runs", views.Runs, name="api-reconciliation-runs"),
     endpoint("reconciliation/runs/<uuid:run_id>", views.RunDetail, name="api-reconciliation-run"),

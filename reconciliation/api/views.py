@@ -206,13 +206,8 @@ class RunRequest(GenericAPIView[Any]):
         given.is_valid(raise_exception=True)
         user: Any = request.user
         scope = _scope(user, given.validated_data)
-        managed = Campaign.objects.managed_by(user)
-        posts = scope.among(Post.objects.filter(campaign__in=managed.values("pk")))
-        if scope.posts is not None and posts.count() < len(set(scope.posts)):
-            raise RunRefusedError("Some of these are no posts of yours.", field="posts", code="unknown_post")
-        run = runs.request_run(posts=posts, by=user, scope=scope.as_json())
-        where = reverse("api-reconciliation-run", [run.pk], request=request)
-        return Response(_shown_runs([run])[0], status=202, headers={"Location": where})
+        posts = posts_to_look_at(user, scope)
+        return accepted_run(request, runs.request_run(posts=posts, by=user, scope=scope.as_json()))
 
 
 class Runs(ListAPIView[Run]):
@@ -307,6 +302,22 @@ def _scope(user: User, named: dict[str, Any]) -> runs.Scope:
         created_to=named.get("to"),
         posts=tuple(named["posts"]) if "posts" in named else None,
     )
+
+
+def accepted_run(request: Request, run: Run) -> Response:
+    """202: its looks follow."""
+    where = reverse("api-reconciliation-run", [run.pk], request=request)
+    return Response(_shown_runs([run])[0], status=202, headers={"Location": where})
+
+
+def posts_to_look_at(user: User, scope: runs.Scope) -> PostQuerySet:
+    """The posts that a run is asked for, as far as they are the caller's to decide on. Raises RunRefusedError where
+    one that is listed is not."""
+    managed = Campaign.objects.managed_by(user)
+    posts = scope.among(Post.objects.filter(campaign__in=managed.values("pk")))
+    if scope.posts is not None and posts.count() < len(set(scope.posts)):
+        raise RunRefusedError("Some of these are no posts of yours.", field="posts", code="unknown_post")
+    return posts
 
 
 def _shown_runs(found: Sequence[Run]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from config.counts import MAX_COUNT
 from config.models import AppendOnly
 from platforms.metrics import Availability
 from platforms.models import Connection
-from reconciliation.comparison import Level, Status, TrustEffect
+from reconciliation.comparison import Denial, Level, Status, TrustEffect
 from reconciliation.querysets import AffiliateReportQuerySet, PostStateQuerySet, ReconciliationLogQuerySet
 
 
@@ -89,6 +89,12 @@ class PlatformReport(AppendOnly):
         max_length=8, choices=[(a.value, a.value) for a in Availability], null=True, help_text="Empty: not asked."
     )
     deleted = models.BooleanField(default=False, help_text="The platform itself says it was deleted or removed.")
+    denial = models.CharField(
+        max_length=16,
+        choices=[(d.value, d.value) for d in Denial],
+        null=True,
+        help_text="Why it can't be used, where its affiliate can change that.",
+    )
     views = _count()
     likes = _count()
     comments = _count()
@@ -112,6 +118,9 @@ class PlatformReport(AppendOnly):
             models.CheckConstraint(
                 condition=Q(availability=None) | Q(availability__in=[a.value for a in Availability]),
                 name="snapshot_availability_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(denial=None) | Q(denial__in=[d.value for d in Denial]), name="snapshot_denial_known"
             ),
         ]
 

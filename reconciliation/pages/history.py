@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from config.templatetags.look import badge_for, figure
 from platforms.metrics import Availability
+from reconciliation.comparison import Denial
 from reconciliation.models import AffiliateReport, PlatformReport, ReconciliationLog
 from reconciliation.rules import CLAIMABLE
 
@@ -59,6 +60,8 @@ def _claim(claim: AffiliateReport, affiliate: str) -> Event:
 def _look(look: PlatformReport, platform: str) -> Event:
     if look.availability == Availability.MISSING:
         title = f"{platform} {'showed the post as deleted' if look.deleted else 'did not show the post'}"
+    elif look.denial == Denial.NOT_CONNECTED:
+        title = f"Not read: the account on {platform} is not connected"
     elif look.availability == Availability.DENIED:
         title = f"{platform} did not let us read the post"
     elif look.availability is None:

@@ -38,4 +38,5 @@ def _limits(campaign: Campaign, matrix: RuleMatrix) -> str:
 
 def _claims(campaign: Campaign) -> str:
     who = "from all affiliates" if campaign.is_open else "from the affiliates you invited"
-    return f"{who}, {day(campaign.starts_on)} to {day(campaign.last_claim_day)}"
+    proven = ", for posts of proven accounts" if campaign.requires_proof else ""
+    return f"{who}{proven}, {day(campaign.starts_on)} to {day(campaign.last_claim_day)}"

@@ -3,7 +3,6 @@
 No transaction spans the call.
 """
 
-import random
 import time
 from dataclasses import replace
 from uuid import UUID
@@ -11,11 +10,11 @@ from uuid import UUID
 import structlog
 
 from config import clock
-from platforms.adapters import adapter_for
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, PlatformError, UnansweredError
 from platforms.models import Connection
-from platforms.services import hold_connection, note_failure, note_success, park_connection
-from platforms.transport import shared_http
+from platforms.services.lanes import NotNowError, hold_connection, park_connection
+from reconciliation.services.asking import ask
+from reconciliation.services.identifying import identify_posts
 from reconciliation.services.jobs import PACE_S, Batch, Wait, give_back, lease_batch, wake
 from reconciliation.services.settling import Answer, settle
 
@@ -24,7 +23,6 @@ log = structlog.get_logger(__name__)
 TIME_BUDGET_S = 12.0
 """A drain that has worked so long hands the lane on, well before the queue's time-out would kill it."""
 RATE_LIMIT_DEFAULT_S = 60
-OUTAGE_WAIT_MAX_S = 300
 
 
 def drain(*, connection_id: UUID | None, paced: bool = True) -> int:
@@ -51,14 +49,24 @@ def work(batch: Batch) -> int:
     request_ids = sorted({job.request_id for job in batch.jobs if job.request_id})
     with structlog.contextvars.bound_contextvars(request_ids=request_ids):
         try:
-            answer = ask(batch)
+            if not all(job.post.is_identified for job in batch.jobs):
+                return identify_posts(batch=batch)
+            answer, unanswered = ask(batch)
         except PlatformError as error:
             _after_platform_error(batch, error)
             return 0
         except Exception as error:  # our own fault: given back with its name, and raised to be seen
             give_back(batch=batch, error=type(error).__name__)
             raise
-        settled = _settle(batch, answer)
+        for reason, jobs in unanswered:
+            message, wait_s = f"{reason.kind}: {reason.code}", reason.retry_after_s
+            if batch.connection and wait_s:
+                hold_connection(connection_id=batch.connection.pk, wait_s=wait_s)
+            counts = reason.kind != ErrorKind.RATE_LIMIT and not isinstance(reason, NotNowError)
+            give_back(batch=replace(batch, jobs=jobs), error=message, retry_after_s=wait_s, counts=counts)
+        missed = {job.pk for _, jobs in unanswered for job in jobs}
+        answered = replace(batch, jobs=[job for job in batch.jobs if job.pk not in missed])
+        settled = _settle(answered, answer) if answered.jobs else 0
         log.info("settled", lane=_lane(batch), looks=settled)
     return settled
 
@@ -88,49 +96,31 @@ def _lane(batch: Batch) -> str:
     return f"{connection.platform.slug} {connection.pk}" if connection else "no platform"
 
 
-def ask(batch: Batch) -> Answer:
-    """One call for the whole batch, or none where no platform needs to be asked. Raises PlatformError.
-
-    The moment of the fetch is the one before the call: a claim that comes while the answer is under way is later
-    than it, and gets a look of its own.
-    """
-    fetched_at = clock.now()
-    if batch.connection is None:
-        return Answer(fetched_at=fetched_at, readings=None)
-    adapter = adapter_for(batch.connection.platform.slug, livemode=batch.connection.livemode)
-    ids = list(dict.fromkeys(job.post.external_id for job in batch.jobs))
-    response = adapter.fetch(shared_http, ids)
-    note_success(connection_id=batch.connection.pk)
-    return Answer(fetched_at=fetched_at, readings=response.readings)
-
-
 def _after_platform_error(batch: Batch, error: PlatformError) -> None:
-    """Throttled or away: the lane rests. Credential dead: the lane is parked. Anything else: an attempt is used up.
+    """What a call that came to nothing does to its lane. (What it means for the breaker was noted where it was made.)
 
-    A platform that is away uses up nobody's attempts: the claims wait, and its lane is tried again after a wait that
-    doubles up to OUTAGE_WAIT_MAX_S.
+    The platform is away or throttles us, the quota or our own budget is spent, the breaker is open, the token is just
+    being renewed: the lane rests where a time is known. None of these uses up anybody's attempts. Credential dead: the
+    lane is parked, and no other. Anything else, and posts that the platform answers nothing for, uses up an attempt.
     """
     connection = batch.connection
     if connection is None:
         raise error
     log.warning("platform_error", lane=_lane(batch), kind=error.kind, code=error.code)
-    message = f"{error.kind}: {error.code}"
-    if error.retryable and error.kind != ErrorKind.MALFORMED:
-        away = error.kind == ErrorKind.UNAVAILABLE
-        wait_s = error.retry_after_s or (_outage_wait_s(connection) if away else RATE_LIMIT_DEFAULT_S)
-        hold_connection(connection_id=connection.pk, wait_s=wait_s)
+    message, wait_s = f"{error.kind}: {error.code}", error.retry_after_s
+    if error.kind == ErrorKind.RATE_LIMIT:
+        wait_s = wait_s or RATE_LIMIT_DEFAULT_S
+    if isinstance(error, UnansweredError):
+        give_back(batch=batch, error=message, retry_after_s=wait_s)
+    elif error.retryable and error.kind != ErrorKind.MALFORMED:
+        if wait_s:
+            hold_connection(connection_id=connection.pk, wait_s=wait_s)
         give_back(batch=batch, error=message, retry_after_s=wait_s, counts=False)
     elif error.kind in (ErrorKind.AUTH, ErrorKind.PERMISSION, ErrorKind.QUOTA):
-        park_connection(connection_id=connection.pk, reason=message)
+        park_connection(connection_id=connection.pk, reason=message, locked=connection.locked)
         give_back(batch=batch, error=message, retry_after_s=0, counts=False)
     else:
-        give_back(batch=batch, error=message, retry_after_s=error.retry_after_s)
-
-
-def _outage_wait_s(connection: Connection) -> int:
-    """Twice as long with each call in a row that failed, with full jitter."""
-    failures = note_failure(connection_id=connection.pk)
-    return random.randint(1, min(OUTAGE_WAIT_MAX_S, 2 ** min(failures, 16)))  # noqa: S311 (jitter, no secret)
+        give_back(batch=batch, error=message, retry_after_s=wait_s)
 
 
 def lanes() -> list[UUID | None]:

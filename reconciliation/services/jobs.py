@@ -1,7 +1,8 @@
 """Jobs: asking for a look, leasing a batch of them, giving back what failed, finding what was forgotten."""
 
 import random
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -16,8 +17,10 @@ from config import clock
 from config.errors import ConflictError
 from config.ids import new_id
 from config.queue import enqueue
+from platforms import budget
 from platforms.adapters import ADAPTER_CLASSES
 from platforms.models import Connection
+from platforms.services.lanes import shut_until
 from reconciliation.models import Job
 
 MAX_ATTEMPTS = 8
@@ -27,6 +30,8 @@ PACE_S = 1.0
 """A partial batch waits until so long after the lane's last call: few calls for many claims that come one by one."""
 UNASKED_BATCH = 200
 """Looks that need no platform, settled together."""
+UNIDENTIFIED_BATCH = 16
+"""Short links that one worker opens, a few at a time, well before its lease lapses."""
 BACKOFF_BASE_S = 2
 BACKOFF_MAX_S = 600
 FORGOTTEN_AFTER = timedelta(seconds=1)
@@ -50,12 +55,13 @@ class Wait:
 
 
 def request_look(
-    *, post_id: UUID, connection_id: UUID | None, reason: Job.Reason, due_at: datetime, request_id: str
+    *, post_id: UUID, asks_platform: bool, reason: Job.Reason, due_at: datetime, request_id: str
 ) -> UUID | None:
     """See that a post is looked at: a new job, or the pending one sooner. Returns the lane it is in.
 
     A look that somebody is taking right now stays theirs; settling it finds the claim that came meanwhile.
     """
+    lane = lanes_of([post_id])[post_id] if asks_platform else None
     with database.cursor() as cursor:
         cursor.execute(
             f"""
@@ -66,10 +72,10 @@ def request_look(
             {_JOIN_PENDING}
             RETURNING connection_id
             """,
-            [new_id(), clock.now(), post_id, connection_id, reason, PRIORITY[reason], due_at, request_id],
+            [new_id(), clock.now(), post_id, lane, reason, PRIORITY[reason], due_at, request_id],
         )
-        lane: UUID | None = cursor.fetchone()[0]
-        return lane
+        joined: UUID | None = cursor.fetchone()[0]
+        return joined
 
 
 _JOIN_PENDING = """
@@ -81,20 +87,18 @@ _JOIN_PENDING = """
 
 
 def request_looks(*, post_ids: Sequence[UUID], request_id: str) -> list[UUID]:
-    """See that many posts are looked at now, each in the application's own lane for its platform. Returns job ids."""
+    """See that many posts are looked at now, each in its lane. Returns job ids."""
+    lanes = lanes_of(post_ids)
     with database.cursor() as cursor:
         cursor.execute(
             f"""
             INSERT INTO reconciliation_job
                 (id, created_at, post_id, connection_id, reason, priority, state, due_at, attempts, last_error,
                  request_id)
-            SELECT asked.id, %(now)s, post.id, lane.id, 'manual', %(priority)s, 'due', %(now)s, 0, '', %(request_id)s
-            FROM unnest(%(ids)s::uuid[], %(post_ids)s::uuid[]) AS asked (id, post_id)
-            JOIN campaigns_post post ON post.id = asked.post_id
-            JOIN campaigns_campaign campaign ON campaign.id = post.campaign_id
-            JOIN platforms_connection lane ON lane.platform_id = post.platform_id
-                AND lane.affiliate_id IS NULL AND lane.livemode = campaign.livemode
-            ORDER BY post.id
+            SELECT asked.id, %(now)s, asked.post_id, asked.lane, 'manual', %(priority)s, 'due', %(now)s, 0, '',
+                   %(request_id)s
+            FROM unnest(%(ids)s::uuid[], %(post_ids)s::uuid[], %(lanes)s::uuid[]) AS asked (id, post_id, lane)
+            ORDER BY asked.post_id
             {_JOIN_PENDING}
             RETURNING id
             """,
@@ -102,16 +106,77 @@ def request_looks(*, post_ids: Sequence[UUID], request_id: str) -> list[UUID]:
                 "now": clock.now(),
                 "priority": PRIORITY[Job.Reason.MANUAL],
                 "request_id": request_id,
-                "ids": [new_id() for _ in post_ids],
-                "post_ids": list(post_ids),
+                "ids": [new_id() for _ in lanes],
+                "post_ids": list(lanes),
+                "lanes": list(lanes.values()),
             },
         )
         return [row[0] for row in cursor.fetchall()]
 
 
+def lanes_of(post_ids: Sequence[UUID]) -> dict[UUID, UUID | None]:
+    """The lane that looks at each of these posts: its affiliate's own connection where there is one, else the
+    application's; None while it is not known which post a short link names."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT post.id, CASE WHEN post.is_identified THEN lane.id END
+            FROM campaigns_post post
+            JOIN campaigns_campaign campaign ON campaign.id = post.campaign_id
+            CROSS JOIN LATERAL (
+                SELECT id FROM platforms_connection
+                WHERE platform_id = post.platform_id AND livemode = campaign.livemode
+                    AND (affiliate_id IS NULL OR (affiliate_id = post.affiliate_id AND state <> 'disconnected'))
+                ORDER BY affiliate_id NULLS LAST LIMIT 1
+            ) lane
+            WHERE post.id = ANY(%s)
+            """,
+            [list(post_ids)],
+        )
+        return dict(cursor.fetchall())
+
+
+def close_look(*, post_id: UUID) -> None:
+    """Nobody looks at this post any more; who is just taking a look finds the lease void."""
+    Job.objects.pending().filter(post=post_id).update(
+        state=Job.State.DONE, lease=None, leased_until=None, finished_at=clock.now()
+    )
+
+
+@transaction.atomic
+def look_again(*, affiliate_id: UUID, platform_id: UUID, livemode: bool) -> int:
+    """An affiliate's credential or proof for a platform changed: its open posts there change lanes, and are looked at
+    now. Returns how many.
+
+    A look that somebody is taking meanwhile goes on, and is followed by another one at once where a claim stays open:
+    its moment is moved on, which settling sees.
+    """
+    pending = Job.objects.pending().exclude(connection=None)
+    theirs = pending.filter(
+        post__affiliate=affiliate_id,
+        post__platform=platform_id,
+        post__campaign__livemode=livemode,
+        post__is_identified=True,
+    )
+    posts = dict(Job.objects.filter(pk__in=_lock(theirs)).values_list("post_id", "pk"))
+    for lane, moved in _by_lane(posts).items():
+        Job.objects.filter(pk__in=moved).update(connection_id=lane, due_at=clock.now())
+        wake(lane)
+    return len(posts)
+
+
+def _by_lane(posts: Mapping[UUID, UUID]) -> dict[UUID | None, list[UUID]]:
+    """Jobs by the lane that they belong in, from jobs by post."""
+    lanes: dict[UUID | None, list[UUID]] = defaultdict(list)
+    for post_id, lane in lanes_of(list(posts)).items():
+        lanes[lane].append(posts[post_id])
+    return lanes
+
+
 def _lock(jobs: QuerySet[Job], *, skip_locked: bool = False) -> list[UUID]:
     """Lock these rows in the order of their posts, as all do who take several, so that none waits in a circle."""
-    return list(jobs.select_for_update(skip_locked=skip_locked).order_by("post_id").values_list("pk", flat=True))
+    locked = jobs.select_for_update(skip_locked=skip_locked, of=("self",))
+    return list(locked.order_by("post_id").values_list("pk", flat=True))
 
 
 @transaction.atomic
@@ -120,7 +185,8 @@ def lease_batch(*, connection_id: UUID | None, paced: bool = True) -> Batch | Wa
 
     The lane's row is locked for this short transaction, so one caller at a time decides. A full batch leaves at once;
     a partial one waits until PACE_S after the lane's last call, and only one caller is told to wait for it: None for
-    all others, as for a lane with nothing due, one that is parked, and one the platform told us to leave alone.
+    all others, as for a lane with nothing due, one that is parked or told to wait, and one whose platform's breaker
+    is open.
     """
     lane = None
     if connection_id:  # a lock that lets the rows that point at the lane be written meanwhile
@@ -131,13 +197,15 @@ def lease_batch(*, connection_id: UUID | None, paced: bool = True) -> Batch | Wa
         return None
     size = ADAPTER_CLASSES[lane.platform.slug].batch_size if lane else UNASKED_BATCH
     due = Job.objects.in_lane(connection_id).due(now).order_by("priority", "due_at", "id")
-    jobs = list(due.select_for_update(skip_locked=True, of=("self",)).select_related("post")[:size])
+    jobs = _take(due, size) if lane else _take_unasked(due)
     if not jobs:
         return None
     if lane:
-        next_call_at = lane.last_call_at and lane.last_call_at + timedelta(seconds=PACE_S)
-        if paced and len(jobs) < size and next_call_at and _is_soon(next_call_at, now):
+        next_call_at = _next_call_at(lane, now, paced=paced and len(jobs) < size)
+        if next_call_at > now:
             return _wait_for_more(lane, next_call_at)
+        if shut_until(connection=lane):
+            return None
         Connection.objects.filter(pk=lane.pk).update(last_call_at=now, awaited_until=None)
         jobs += _same_content(jobs, due)
     lease = new_id()
@@ -150,8 +218,33 @@ def lease_batch(*, connection_id: UUID | None, paced: bool = True) -> Batch | Wa
     return Batch(lease, lane, jobs)
 
 
+def _take(due: "QuerySet[Job]", size: int) -> list[Job]:
+    """The first of these jobs that nobody else is taking."""
+    return list(due.select_for_update(skip_locked=True, of=("self",)).select_related("post")[:size])
+
+
+def _take_unasked(due: "QuerySet[Job]") -> list[Job]:
+    """Looks that ask no platform; where there are none, posts whose short link is to be opened first."""
+    unasked = _take(due.filter(post__is_identified=True), UNASKED_BATCH)
+    return unasked or _take(due.filter(post__is_identified=False), UNIDENTIFIED_BATCH)
+
+
+def _next_call_at(lane: Connection, now: datetime, *, paced: bool) -> datetime:
+    """When the lane may call: at its pace where that is asked for, and never before its budget allows it."""
+    allowed_at = budget.spendable_at(lane.spent, lane.platform.budget, now)
+    if paced and lane.last_call_at:
+        at_its_pace = lane.last_call_at + timedelta(seconds=PACE_S)
+        if _is_soon(at_its_pace, now):
+            return max(allowed_at, at_its_pace)
+    return allowed_at
+
+
 def _wait_for_more(lane: Connection, until: datetime) -> Wait | None:
-    """One caller waits for the lane's next call; should it die, the next one takes its place shortly after."""
+    """One caller waits for the lane's next call; should it die, the next one takes its place shortly after. For what
+    lies further ahead nobody waits: the sweep comes back to it."""
+    if until > clock.now() + timedelta(seconds=2 * PACE_S):
+        Connection.objects.filter(pk=lane.pk).update(not_before=until)
+        return None
     if lane.awaited_until and _is_soon(lane.awaited_until, clock.now()):
         return None
     Connection.objects.filter(pk=lane.pk).update(awaited_until=until + timedelta(seconds=PACE_S / 2))
@@ -231,10 +324,19 @@ def sweep() -> int:
         last_error="The worker was lost each time this was tried.",
     )
     lapsed.update(state=Job.State.DUE, lease=None, leased_until=None, due_at=now)
+    _move_stranded()
     lanes = list(Job.objects.forgotten_lanes(now, after=FORGOTTEN_AFTER))
     for connection_id in lanes:
         wake(connection_id)
     return len(lanes)
+
+
+def _move_stranded() -> None:
+    """Looks in a lane whose owner has disconnected meanwhile go to the one that their posts belong in now."""
+    stranded = Job.objects.filter(state=Job.State.DUE, connection__state=Connection.State.DISCONNECTED)
+    posts = dict(Job.objects.filter(pk__in=_lock(stranded, skip_locked=True)).values_list("post_id", "pk"))
+    for lane, moved in _by_lane(posts).items():
+        Job.objects.filter(pk__in=moved).update(connection_id=lane)
 
 
 def wake(connection_id: UUID | None) -> None:

@@ -12,7 +12,9 @@ from django.db.models import Count, Q
 from affiliates.models import User
 from affiliates.services import audit
 from campaigns.querysets import PostQuerySet
+from config import clock
 from config.middleware import current_request_id
+from platforms.models import Connection, Platform
 from reconciliation.errors import RunRefusedError
 from reconciliation.models import Job, Run, RunJob
 from reconciliation.services.jobs import request_looks, wake
@@ -82,8 +84,29 @@ def request_run(*, posts: PostQuerySet, by: User | None, scope: dict[str, Any]) 
         raise RunRefusedError("There is no post to look at.", code="no_posts")
     if len(post_ids) > MAX_RUN_POSTS:
         raise RunRefusedError(f"These are more than {MAX_RUN_POSTS:,} posts: ask for fewer.", code="too_many_posts")
-    run = Run.objects.create(requested_by=by, scope=scope)
     job_ids = request_looks(post_ids=post_ids, request_id=current_request_id())
+    return _run_of(job_ids, by=by, scope=scope)
+
+
+@transaction.atomic
+def request_due_run(*, platform: Platform, livemode: bool | None, by: User) -> Run:
+    """See that what is due on a platform is looked at: in the live or the test world, None: in both.
+
+    The most urgent looks, up to MAX_RUN_POSTS of them, join the run as they are. Those of a lane that is parked are not
+    among them. Raises RunRefusedError where nothing is due.
+    """
+    due = Job.objects.due(clock.now()).filter(connection__platform=platform, connection__state=Connection.State.ACTIVE)
+    if livemode is not None:
+        due = due.filter(connection__livemode=livemode)
+    job_ids = list(due.order_by("priority", "due_at", "id").values_list("pk", flat=True)[:MAX_RUN_POSTS])
+    if not job_ids:
+        raise RunRefusedError("Nothing is due there.", code="no_posts")
+    return _run_of(job_ids, by=by, scope={"platform": platform.slug, "all_due": True})
+
+
+def _run_of(job_ids: Sequence[UUID], *, by: User | None, scope: dict[str, Any]) -> Run:
+    """A run of these looks, whose lanes are woken."""
+    run = Run.objects.create(requested_by=by, scope=scope)
     RunJob.objects.bulk_create([RunJob(run=run, job_id=job_id) for job_id in job_ids])
     audit(actor=by, action="run.requested", row=run, changes={"posts": len(job_ids)})
     for lane in Job.objects.filter(pk__in=job_ids).order_by().values_list("connection_id", flat=True).distinct():

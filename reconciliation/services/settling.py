@@ -8,7 +8,7 @@ The steps, each one statement for the whole batch:
 3. Judge, in pure Python (`reconciliation.comparison`).
 4. Write snapshots (one wherever a verdict is drawn from it; else only where something changed), verdicts, trust events.
 5. Bring up to date: the posts' state, trust scores, jobs done, the next looks of claims still open.
-6. Queue the alert rules.
+6. Queue the alert rules, and the merging of posts that may have turned out to be one content.
 """
 
 from collections import defaultdict
@@ -24,8 +24,10 @@ from campaigns.models import CampaignPlatform, Post
 from campaigns.rates import Rates, worth
 from config import clock
 from config.queue import enqueue
+from platforms.adapters import NOT_CONNECTED
 from platforms.metrics import Availability, Metric, PostReading, Provenance, definition_id
-from reconciliation.comparison import Claim, Figures, Looks, Status, Truth, Verdict, judge
+from platforms.models import Connection
+from reconciliation.comparison import Claim, Denial, Figures, Looks, Status, Truth, Verdict, judge
 from reconciliation.models import (
     AffiliateReport,
     Job,
@@ -37,18 +39,24 @@ from reconciliation.models import (
     TrustEvent,
 )
 from reconciliation.rules import RuleMatrix
-from reconciliation.services import rulesets, trusting
-from reconciliation.services.jobs import PRIORITY, Batch, wake
+from reconciliation.services import owning, rulesets, trusting
+from reconciliation.services.jobs import PRIORITY, Batch, lanes_of, wake
 
 ALERT_CHUNK = 100
+NO_POST = "no_post"
+"""The code of a reading of a short link that leads to no post."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one call said, by the platform's own ids. `readings` None: no platform was asked."""
+    """What one call said, by the ids that the posts' links have. `readings` None: no platform was asked.
+
+    `api_ids`: the ids that the platform's API takes, where they turned out to be others.
+    """
 
     fetched_at: datetime
     readings: Mapping[str, PostReading] | None
+    api_ids: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -59,14 +67,20 @@ class _Look:
     state: PostState
     claims: list[AffiliateReport]
     snapshot: PlatformReport
-    body: Mapping[str, object] | None
+    reading: PostReading | None
+    rearmed: bool
     verdicts: list[ReconciliationLog] = field(default_factory=list)
     open_until: list[datetime] = field(default_factory=list)
     is_new: bool = False
+    is_renamed: bool = False
 
     @property
     def post(self) -> Post:
         return self.job.post
+
+    @property
+    def denial(self) -> Denial | None:
+        return Denial(self.snapshot.denial) if self.snapshot.denial else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +102,12 @@ def settle(*, batch: Batch, answer: Answer) -> int:
     looks = _locked_looks(batch, answer)
     if not looks:
         return 0
+    _note_identities(looks, batch, answer)
     context = _context(looks)
     for look in looks:
         _judge_claims(look, context)
     _write(looks)
-    _bring_up_to_date(looks, answer)
+    _bring_up_to_date(looks, batch, answer)
     return len(looks)
 
 
@@ -114,22 +129,40 @@ def _locked_looks(batch: Batch, answer: Answer) -> list[_Look]:
     claims: dict[UUID, list[AffiliateReport]] = defaultdict(list)
     for claim in AffiliateReport.objects.open().filter(post__in=post_ids).order_by("claimed_at", "id"):
         claims[claim.post_id].append(claim)
-    return [_look(job, states[job.post_id], claims[job.post_id], answer) for job in jobs]
+    return [_look(job, states[job.post_id], claims[job.post_id], batch, answer) for job in jobs]
 
 
-def _look(job: Job, state: PostState, claims: list[AffiliateReport], answer: Answer) -> _Look:
+def _look(job: Job, state: PostState, claims: list[AffiliateReport], batch: Batch, answer: Answer) -> _Look:
     reading = None
     if answer.readings is not None:
         reading = answer.readings[job.post.external_id]
-    snapshot = _snapshot(job, reading, answer.fetched_at)
-    return _Look(job, state, claims, snapshot, reading.raw if reading else None)
+    snapshot = _snapshot(job, reading, answer.fetched_at, batch.connection)
+    # Somebody moved the look's moment on while it was taken: what it needs has changed since.
+    rearmed = any(job.due_at > leased.due_at for leased in batch.jobs if leased.pk == job.pk)
+    return _Look(job, state, claims, snapshot, reading, rearmed)
 
 
-def _snapshot(job: Job, reading: PostReading | None, fetched_at: datetime) -> PlatformReport:
+def _note_identities(looks: Sequence[_Look], batch: Batch, answer: Answer) -> None:
+    """What the answer tells of the posts themselves: the API's id for them, and whose they are."""
+    for look in looks:
+        before = look.post.api_id
+        look.post.api_id = answer.api_ids.get(look.post.external_id, before)
+        look.is_renamed = bool(look.post.api_id) and look.post.api_id != before
+    owning.note_authors([(look.post, look.reading) for look in looks if look.reading], lane=batch.connection)
+    for look in looks:
+        foreign = look.post.ownership in (Post.Ownership.UNPROVEN, Post.Ownership.FOREIGN)
+        if look.post.campaign.requires_proof and foreign and look.snapshot.availability == Availability.LIVE:
+            look.snapshot.denial = Denial.NOT_PROVEN.value
+
+
+_DENIALS = {NOT_CONNECTED: Denial.NOT_CONNECTED, NO_POST: Denial.NO_POST}
+
+
+def _snapshot(job: Job, reading: PostReading | None, fetched_at: datetime, lane: Connection | None) -> PlatformReport:
     """The row as it would be written. Figures of a post that is not live are nobody's truth and stay out."""
     snapshot = PlatformReport(
         post=job.post,
-        connection_id=job.connection_id if reading else None,
+        connection=lane if reading else None,
         fetched_at=fetched_at,
         created_at=clock.now(),
         request_id=job.request_id,
@@ -137,14 +170,17 @@ def _snapshot(job: Job, reading: PostReading | None, fetched_at: datetime) -> Pl
     if reading is None:
         return snapshot
     snapshot.availability = reading.availability.value
+    if reading.error in _DENIALS:
+        snapshot.denial = _DENIALS[reading.error].value
     snapshot.deleted = reading.deleted
     snapshot.posted_at = reading.posted_at or job.post.posted_at
     if reading.availability == Availability.LIVE:
+        provenance = Provenance.CONNECTION if lane and lane.affiliate_id else Provenance.PUBLIC_API
         for metric in (Metric.VIEWS, Metric.LIKES, Metric.COMMENTS, Metric.SHARES):
             figure = getattr(reading.metrics, metric.value)
             if figure is not None:
                 setattr(snapshot, metric.value, figure)
-                snapshot.provenance[metric.value] = Provenance.PUBLIC_API.value
+                snapshot.provenance[metric.value] = provenance.value
                 snapshot.definitions[metric.value] = definition_id(
                     job.post.platform.slug, metric.value, fetched_at.date()
                 )
@@ -169,6 +205,8 @@ def _judge_claims(look: _Look, context: _Context) -> None:
     for claim in look.claims:
         earlier = context.previous[claim.pk]
         due_at = max((verdict.next_look_at for verdict in earlier if verdict.next_look_at), default=claim.claimed_at)
+        if earlier and earlier[-1].status == Status.UNVERIFIABLE and not look.denial:
+            due_at = claim.claimed_at  # it waited for its affiliate to open the way, and that has happened
         unasked = look.snapshot.availability is None and claim.claimed_views is not None
         if look.snapshot.fetched_at < due_at or unasked:
             look.open_until.append(due_at)
@@ -191,6 +229,7 @@ def _verdict(
             deleted=snapshot.deleted,
             fetched_at=snapshot.fetched_at,
             posted_at=snapshot.posted_at,
+            denial=look.denial,
         ),
         platform=post.platform.slug,
         rules=context.matrix.rules_for(str(post.campaign_id), post.platform.slug, context.ruleset.version),
@@ -239,7 +278,11 @@ def _write(looks: Sequence[_Look]) -> None:
     new = [look for look in looks if look.is_new]
     PlatformReport.objects.bulk_create([look.snapshot for look in new])
     PlatformReportBody.objects.bulk_create(
-        [PlatformReportBody(platform_report=look.snapshot, raw_data=look.body) for look in new if look.body]
+        [
+            PlatformReportBody(platform_report=look.snapshot, raw_data=look.reading.raw)
+            for look in new
+            if look.reading and look.reading.raw
+        ]
     )
     verdicts = [verdict for look in looks for verdict in look.verdicts]
     ReconciliationLog.objects.bulk_create(verdicts)
@@ -256,7 +299,7 @@ def _tells_something_new(look: _Look) -> bool:
     if look.snapshot.availability is None:
         return False
     before = look.state.latest_snapshot
-    told = ("availability", "deleted", "views", "likes", "comments", "shares")
+    told = ("availability", "deleted", "denial", "views", "likes", "comments", "shares")
     return before is None or any(getattr(before, name) != getattr(look.snapshot, name) for name in told)
 
 
@@ -275,7 +318,7 @@ def _trust_event(verdict: ReconciliationLog) -> TrustEvent:
     )
 
 
-def _bring_up_to_date(looks: Sequence[_Look], answer: Answer) -> None:
+def _bring_up_to_date(looks: Sequence[_Look], batch: Batch, answer: Answer) -> None:
     asked = answer.readings is not None
     for look in looks:
         _update_state(look, asked)
@@ -286,9 +329,14 @@ def _bring_up_to_date(looks: Sequence[_Look], answer: Answer) -> None:
     Job.objects.filter(pk__in=[look.job.pk for look in looks]).update(
         state=Job.State.DONE, finished_at=clock.now(), lease=None, leased_until=None, last_error=""
     )
-    next_jobs = Job.objects.bulk_create([_next_job(look) for look in looks if look.open_until])
+    still_open = [look for look in looks if look.open_until]
+    lanes = lanes_of([look.post.pk for look in still_open if look.job.connection_id])
+    next_jobs = Job.objects.bulk_create([_next_job(look, lanes.get(look.post.pk), batch) for look in still_open])
     for lane in {job.connection_id for job in next_jobs if job.due_at <= clock.now()}:
         wake(lane)  # a claim came meanwhile, perhaps for another lane than the one that is at work
+    for look in looks:
+        if look.is_renamed:
+            enqueue("reconciliation.tasks.merge_twins", str(look.post.pk))
     counted = [str(verdict.pk) for verdict in verdicts if verdict.is_counted]
     for start in range(0, len(counted), ALERT_CHUNK):
         enqueue("alerts.tasks.evaluate_verdicts", *counted[start : start + ALERT_CHUNK])
@@ -316,13 +364,16 @@ def _order(verdict: ReconciliationLog) -> tuple[datetime, UUID]:
     return verdict.affiliate_report.claimed_at, verdict.affiliate_report_id
 
 
-def _next_job(look: _Look) -> Job:
-    """The post's next look: at the earliest moment one of its open claims asks for."""
-    due_at = min(look.open_until)
+def _next_job(look: _Look, lane: UUID | None, batch: Batch) -> Job:
+    """The post's next look: at the earliest moment one of its open claims asks for; at once where the way was opened
+    while this look was taken."""
+    asked = batch.connection.pk if batch.connection else None
+    opened = look.rearmed or (look.denial is Denial.NOT_CONNECTED and lane != asked)
+    due_at = clock.now() if opened else min(look.open_until)
     reason = Job.Reason.SECOND_LOOK if look.verdicts else Job.Reason.SUBMISSION
     return Job(
         post=look.post,
-        connection_id=look.job.connection_id,
+        connection_id=lane,
         reason=reason,
         priority=PRIORITY[reason],
         due_at=due_at,

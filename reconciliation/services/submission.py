@@ -1,11 +1,13 @@
 """Submitting: a claim for a post, from whichever way in. One transaction, and the queue wakes a worker."""
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from django.db import connection as database
 from django.db import transaction
+from django.db.models import F, Q
 
 from affiliates.models import Affiliate
 from affiliates.services import audit
@@ -13,12 +15,35 @@ from campaigns.models import Campaign, CampaignPlatform, Enrolment, Post, PostTe
 from config import clock
 from config.middleware import current_request_id
 from config.queue import enqueue
-from platforms.links import NeedsNetwork, PostLink, identify
-from platforms.models import Connection, Platform
+from platforms.links import NeedsNetwork, NotAPost, identify
+from platforms.models import Account, Platform
 from reconciliation.comparison import Figures
 from reconciliation.errors import ClaimRefusedError, SecondClaimantError
 from reconciliation.models import AffiliateReport, Job, PostState
-from reconciliation.services.jobs import request_look, wake
+from reconciliation.services import owning
+from reconciliation.services.jobs import close_look, request_look, wake
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """The content a link names, or, where only its host can say which post it is, the short link itself."""
+
+    external_id: str
+    url: str
+    short_url: str = ""
+
+    is_contested: bool = False
+
+    @property
+    def is_identified(self) -> bool:
+        return not self.short_url and not self.is_contested
+
+    @property
+    def identity(self) -> str:
+        """The content's id, or what stands for it as long as that is open."""
+        if self.is_identified:
+            return self.external_id
+        return f"link:{hashlib.sha256(self.url.encode()).hexdigest()[:40]}"
 
 
 class Outcome(StrEnum):
@@ -54,20 +79,20 @@ def submit(
     Raises ClaimRefusedError (nothing is written), and SecondClaimantError where somebody else claims this content:
     then the attempt is recorded after the rollback.
     """
-    link = _identified(url, platform)
+    target = _target(url, platform)
     try:
         with transaction.atomic():
             return _submit(
                 affiliate=affiliate,
                 campaign=campaign,
                 platform=platform,
-                link=link,
+                target=target,
                 figures=figures,
                 words={"title": title, "description": description},
                 method=method,
             )
     except SecondClaimantError as refusal:
-        _record_refused_attempt(refusal, affiliate)
+        _record_refused_attempt(post=refusal.post, affiliate=affiliate)
         raise
 
 
@@ -76,10 +101,20 @@ def claim_again(
 ) -> Submission:
     """Take new figures for a post that is claimed already. Raises ClaimRefusedError."""
     with transaction.atomic():
-        _lock_content(post.platform, post.external_id)
+        lock_content(post.platform, post.external_id)
         _check_campaign(post.campaign)
         _check_enrolment(post.campaign, post.affiliate)
-        return _claim(post, figures, method, is_new_post=False)
+        return _claim(_still_standing(post), figures, method, is_new_post=False)
+
+
+def _still_standing(post: Post) -> Post:
+    """The post as it is now: it may have been displaced or merged since it was read. Raises SecondClaimantError."""
+    current: Post = Post.objects.select_related("campaign", "platform", "affiliate", "merged_into").get(pk=post.pk)
+    while current.merged_into:
+        current = current.merged_into
+    if current.displaced_at:
+        raise SecondClaimantError(current)
+    return current
 
 
 def _submit(
@@ -87,25 +122,30 @@ def _submit(
     affiliate: Affiliate,
     campaign: Campaign,
     platform: Platform,
-    link: PostLink,
+    target: _Target,
     figures: Figures,
     words: dict[str, str],
     method: AffiliateReport.Method,
 ) -> Submission:
-    _lock_content(platform, link.external_id)
+    lock_content(platform, target.external_id)
     _check_campaign(campaign)
     _check_enrolment(campaign, affiliate)
-    post = _standing_post(affiliate, campaign, platform, link)
+    post = _known_post(affiliate, campaign, platform, target)
     is_new_post = post is None
     if post is None:
+        if _is_contested(affiliate, campaign, platform, target):
+            target = replace(target, is_contested=True)
         _check_platform(campaign, platform)
+        _check_proof(campaign, affiliate, platform)
         _enrol(campaign, affiliate)
         post = Post.objects.create(
             campaign=campaign,
             affiliate=affiliate,
             platform=platform,
-            external_id=link.external_id,
-            url=link.canonical_url,
+            external_id=target.identity,
+            url=target.url,
+            short_url=target.short_url,
+            is_identified=target.is_identified,
         )
     given = {name: text for name, text in words.items() if text}
     if given:
@@ -115,24 +155,20 @@ def _submit(
     return _claim(post, figures, method, is_new_post=is_new_post)
 
 
-def _identified(url: str, platform: Platform) -> PostLink:
+def _target(url: str, platform: Platform) -> _Target:
     link = identify(url)
-    if isinstance(link, NeedsNetwork):
-        raise ClaimRefusedError(
-            "This is a short link. Open it and paste the full address of the post.",
-            field="url",
-            code="link_needs_network",
-        )
-    if not isinstance(link, PostLink):
+    if isinstance(link, NotAPost):
         raise ClaimRefusedError(link.reason, field="url", code=link.code)
     if link.platform != platform.slug:
         raise ClaimRefusedError(
             f"This link leads to another platform than {platform.name}.", field="url", code="platform_mismatch"
         )
-    return link
+    if isinstance(link, NeedsNetwork):
+        return _Target(link.url, link.url, short_url=link.url)
+    return _Target(link.external_id, link.canonical_url)
 
 
-def _lock_content(platform: Platform, external_id: str) -> None:
+def lock_content(platform: Platform, external_id: str) -> None:
     """One submission at a time for one piece of content, until the transaction ends."""
     with database.cursor() as cursor:
         cursor.execute(
@@ -179,27 +215,78 @@ def _enrol(campaign: Campaign, affiliate: Affiliate) -> None:
     invited.update(status=Enrolment.Status.ACTIVE)
 
 
-def _standing_post(affiliate: Affiliate, campaign: Campaign, platform: Platform, link: PostLink) -> Post | None:
-    """The affiliate's own post for this content in this campaign, if it stands. Raises where it is not free.
+def _check_proof(campaign: Campaign, affiliate: Affiliate, platform: Platform) -> None:
+    proven = Account.objects.filter(
+        affiliate=affiliate, platform=platform, livemode=campaign.livemode, proven_at__isnull=False
+    )
+    if campaign.requires_proof and not proven.exists():
+        raise ClaimRefusedError(
+            f"This campaign takes posts of proven accounts only: connect or prove your {platform.name} account first.",
+            field="platform",
+            code="proof_required",
+        )
+
+
+def _known_post(affiliate: Affiliate, campaign: Campaign, platform: Platform, target: _Target) -> Post | None:
+    """The post that this affiliate has claimed in this campaign by this content or link; for one that turned out to be
+    another, that other. Raises SecondClaimantError for a short link that led to somebody else's post."""
+    mine = Post.objects.filter(affiliate=affiliate, campaign=campaign, platform=platform)
+    if target.short_url:
+        same = mine.filter(short_url=target.short_url)
+    else:
+        same = mine.filter(Q(external_id=target.external_id) | Q(url=target.url, is_identified=False))
+    post: Post | None = (
+        same.select_related("campaign", "platform", "affiliate")
+        .order_by(F("displaced_at").asc(nulls_first=True), "created_at")
+        .first()
+    )
+    while post and post.merged_into:
+        post = post.merged_into
+    if post and post.displaced_at:
+        if target.short_url:
+            raise SecondClaimantError(post)
+        return None
+    return post
+
+
+def _is_contested(affiliate: Affiliate, campaign: Campaign, platform: Platform, target: _Target) -> bool:
+    """Whether somebody else claims this content, and this affiliate's connection is to say whose it is. Raises where
+    the content is not free, and frees it where the affiliate is known to be its author.
 
     What is claimed with test keys takes nothing away from anybody's live claims.
     """
-    standing = Post.objects.standing().filter(
-        platform=platform, external_id=link.external_id, campaign__livemode=campaign.livemode
-    )
-    mine = None
-    for post in standing.select_related("campaign", "platform", "affiliate"):
-        if post.affiliate_id != affiliate.pk:
+    if target.short_url:
+        return False
+    standing = Post.objects.standing().of_content(platform.pk, target.external_id)
+    contested = False
+    for post in standing.filter(campaign__livemode=campaign.livemode).select_related("campaign", "affiliate"):
+        if post.affiliate_id == affiliate.pk:
+            check_shared(post.campaign, campaign)
+        elif owning.is_rightful(affiliate, post):
+            displace(post=post, by=affiliate)
+        elif owning.may_be_rightful(affiliate, post):
+            contested = True
+        else:
             raise SecondClaimantError(post)
-        if post.campaign_id == campaign.pk:
-            mine = post
-        elif not (post.campaign.allows_shared_content and campaign.allows_shared_content):
-            raise ClaimRefusedError(
-                "You claim this post in another campaign already, and the two do not share posts.",
-                field="url",
-                code="claimed_in_another_campaign",
-            )
-    return mine
+    return contested
+
+
+def check_shared(one: Campaign, other: Campaign) -> None:
+    """Raises ClaimRefusedError unless both campaigns allow that one post serves them."""
+    if not (one.allows_shared_content and other.allows_shared_content):
+        raise ClaimRefusedError(
+            "You claim this post in another campaign already, and the two do not share posts.",
+            field="url",
+            code="claimed_in_another_campaign",
+        )
+
+
+def displace(*, post: Post, by: Affiliate) -> None:
+    """Take a post out of the campaign in favour of its proven owner: it stays on record, and nobody looks at it."""
+    close_look(post_id=post.pk)  # the job before the post, as settling takes them
+    Post.objects.filter(pk=post.pk).update(displaced_at=clock.now())
+    event = audit(actor=by.user, action="post.displaced", row=post, changes={"affiliate": str(by.pk)})
+    enqueue("alerts.tasks.evaluate_refused_claim", str(event.pk))
 
 
 def _claim(post: Post, figures: Figures, method: AffiliateReport.Method, *, is_new_post: bool) -> Submission:
@@ -223,7 +310,7 @@ def _claim(post: Post, figures: Figures, method: AffiliateReport.Method, *, is_n
     )
     lane = request_look(
         post_id=post.pk,
-        connection_id=_lane(post, figures),
+        asks_platform=figures.views is not None,
         reason=Job.Reason.SUBMISSION,
         due_at=now,
         request_id=claim.request_id,
@@ -240,20 +327,19 @@ def _claim(post: Post, figures: Figures, method: AffiliateReport.Method, *, is_n
     return Submission(post, claim, Outcome.NEW_POST if is_new_post else Outcome.NEW_CLAIM)
 
 
-def _lane(post: Post, figures: Figures) -> Any:
-    """The application's own connection for the post's platform, or none where nothing claimed needs a platform."""
-    if figures.views is None:
-        return None
-    own = Connection.objects.filter(platform_id=post.platform_id, affiliate=None, livemode=post.campaign.livemode)
-    return own.values_list("pk", flat=True).get()
+def restate(*, post: Post, claim: AffiliateReport) -> None:
+    """Claim for `post` what was claimed for another that turned out to be the same."""
+    figures = Figures(claim.claimed_views, claim.claimed_clicks, claim.claimed_conversions)
+    _claim(post, figures, AffiliateReport.Method(claim.submission_method), is_new_post=False)
 
 
-def _record_refused_attempt(refusal: SecondClaimantError, affiliate: Affiliate) -> None:
+def _record_refused_attempt(*, post: Post, affiliate: Affiliate) -> None:
+    """Somebody claimed a post that is another's: kept on record, and shown to staff."""
     with transaction.atomic():
         event = audit(
             actor=affiliate.user,
             action="claim.refused_second_claimant",
-            row=refusal.post,
+            row=post,
             changes={"affiliate": str(affiliate.pk)},
         )
         enqueue("alerts.tasks.evaluate_refused_claim", str(event.pk))

@@ -1,4 +1,7 @@
-"""Trust scores: always a recount of the recorded outcomes, so that counting twice changes nothing."""
+"""Trust scores: always a recount of the recorded outcomes, so that counting twice changes nothing.
+
+Posts that turned out to be one content count as one.
+"""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -25,10 +28,12 @@ def recount(affiliate_ids: Iterable[UUID]) -> None:
             """
             SELECT affiliate_id, count(*), count(*) FILTER (WHERE effect = 'ACCURATE')
             FROM (
-                SELECT DISTINCT ON (affiliate_id, post_id, day) affiliate_id, effect
-                FROM reconciliation_trustevent
-                WHERE affiliate_id = ANY(%s)
-                ORDER BY affiliate_id, post_id, day, claimed_at DESC, claim_id DESC
+                SELECT DISTINCT ON (event.affiliate_id, content, day) event.affiliate_id, effect
+                FROM reconciliation_trustevent event
+                JOIN campaigns_post post ON post.id = event.post_id,
+                LATERAL (SELECT COALESCE(post.merged_into_id, post.id) AS content) AS standing
+                WHERE event.affiliate_id = ANY(%s)
+                ORDER BY event.affiliate_id, content, day, claimed_at DESC, claim_id DESC
             ) AS latest
             WHERE effect <> 'NONE'
             GROUP BY affiliate_id

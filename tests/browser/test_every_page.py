@@ -1,6 +1,7 @@
 """Every page: no barrier that axe finds, in both themes, and nothing to scroll sideways for on a phone."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from playwright.sync_api import Page
 
 from alerts.models import Alert
 from campaigns.models import Campaign
-from tests.factories import CampaignFactory
+from platforms.models import Platform
+from platforms.services import accounts
+from tests.factories import TODAY, CampaignFactory, ConnectionFactory
 
 pytestmark = pytest.mark.browser
 
@@ -65,9 +68,34 @@ def test_a_form_with_errors(stage, log_in: Callable[[Any], Page]):
     assert not Axe().run(page).response["violations"]
 
 
-def test_an_affiliates_page_and_the_login(stage, log_in: Callable[[Any], Page]):
+def test_an_affiliates_pages_and_the_login(stage, log_in: Callable[[Any], Page]):
     page = log_in(stage.mila.user)
     post = reverse("dashboard:post", args=[stage.posts["high"].pk])
-    assert not [problem for path in ("/", post) for problem in _looks(page, path)]
+    connect = reverse("connections:connect", args=["tiktok"])
+    paths = ("/", post, reverse("connections:connections"), connect, f"{connect}?mode=test")
+    assert not [problem for path in paths for problem in _looks(page, path)]
     page.context.clear_cookies()
     assert not list(_looks(page, "/login/"))
+
+
+def test_connections_in_every_state(stage, log_in: Callable[[Any], Page]):
+    mila = stage.mila
+    soon = TODAY + timedelta(days=3)
+    for slug, state in (
+        ("tiktok", {}),
+        ("instagram", {"state": "parked", "parked_at": TODAY, "parked_reason": "auth: 190"}),
+        ("x", {"refresh_expires_at": soon}),
+        ("youtube", {"state": "disconnected", "locked": ""}),
+    ):
+        ConnectionFactory(affiliate=mila, platform=Platform.objects.get(slug=slug), **state)
+    said = {"affiliate": mila, "livemode": True, "by": mila.user}
+    for slug, handle in (("reddit", "mila_o"), ("youtube", "a" * 100), ("x", "mila")):
+        account = accounts.claim_account(platform=Platform.objects.get(slug=slug), handle=handle, **said)
+    accounts.request_check(account=account, by=mila.user)
+    page = log_in(mila.user)
+    page.goto(reverse("connections:connections"))
+    assert not list(_looks(page, reverse("connections:connections")))
+    page.locator("summary", has_text="Or paste a token").first.click()
+    page.get_by_role("button", name="Try it and connect").first.click()
+    page.wait_for_load_state("networkidle")
+    assert not Axe().run(page).response["violations"]

@@ -86,6 +86,7 @@ def test_a_manager_makes_a_campaign_for_the_own_advertiser(people):
         "conversion_lag_h": 72,
         "is_open": True,
         "allows_shared_content": False,
+        "requires_proof": False,
         "platforms": [
             unpaid | {"platform": "x", "rate_per_click": "0.2500"},
             unpaid | {"platform": "youtube", "rate_per_1000_views": "12.5000"},
@@ -182,9 +183,9 @@ def test_charlie_makes_none_for_the_advertiser_of_others(people):
 
 
 def test_meta_is_another_word_for_facebook(people):
-    assert people.staff.get(f"{LIST}?platform=meta").status_code == 200
-    document = assert_problem(people.alice.post(LIST, NEW | {"platforms": [{"platform": "meta"}]}), 400)
-    assert document["errors"][0]["code"] == "unknown_platform"  # until there is a facebook
+    assert people.alice.post(LIST, NEW | {"platforms": [{"platform": "meta"}]}).status_code == 201
+    assert Campaign.objects.get().campaign_platforms.get().platform.slug == "facebook"
+    assert len(people.staff.get(f"{LIST}?platform=meta").json()["results"]) == 1
 
 
 # --- Reading
@@ -243,7 +244,7 @@ def test_an_affiliate_sees_what_it_earns_and_neither_budget_nor_rules(people, cl
         ("status=draft", {"B"}),
         ("platform=youtube", {"A", "B", "C"}),
         ("platform=x", {"B", "C"}),  # A's is closed
-        ("platform=meta", set()),
+        ("platform=meta", {"A", "B", "C"}),  # another word for facebook
         ("brand=dis", {"A"}),
         ("market=us&status=active", {"A"}),
         ("brand=NOPE", set()),

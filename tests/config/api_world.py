@@ -1,7 +1,7 @@
 """Every address of the API with something behind it, and a client of everybody there is.
 
-A new route needs an entry in `BODIES` where it changes something, and one in `World.ids` where its path has a new
-parameter; its row in the table of docs/api.md is what the tests hold it to.
+A new route needs an entry in `BODIES` where it changes something, and one in `World.ids` or `WORDS` where its path has
+a new parameter; its row in the table of docs/api.md is what the tests hold it to.
 """
 
 import re
@@ -29,12 +29,29 @@ SUBMISSION = FIGURES | {
 }
 CAMPAIGN = {"starts_on": "2026-12-01", "ends_on": "2026-12-31", "budget": "10.00", "claim_window_days": 7}
 PLATFORMS = {"platforms": [{"platform": "youtube", "rate_per_click": "0.50"}]}
+SETTINGS = {
+    "views_lag_h": 48,
+    "rate_calls": 100,
+    "rate_window_s": 60,
+    "daily_quota": 5_000,
+    "breaker_failures": 3,
+    "breaker_open_s": 10,
+    "breaker_open_max_s": 100,
+    "credentials": {"api_key": "secret-of-ours"},
+}
 ME = {"name": "New name", "discord_user_id": "123456789012345678"}
 
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/api/v1/affiliates"): ME | {"email": "new@example.com", "password": "correct horse battery"},
     ("PUT", "/api/v1/affiliates/me"): ME,
     ("PATCH", "/api/v1/affiliates/me"): ME,
+    ("POST", "/api/v1/affiliates/me/connections"): {"platform": "x", "token": "sb.x.3.1.0"},
+    ("DELETE", "/api/v1/affiliates/me/connections/{connection_id}"): {},
+    ("POST", "/api/v1/affiliates/me/accounts"): {"platform": "youtube", "handle": "@somebody"},
+    ("DELETE", "/api/v1/affiliates/me/accounts/{account_id}"): {},
+    ("POST", "/api/v1/affiliates/me/accounts/{account_id}/check"): {
+        "post_url": "https://www.reddit.com/r/a/comments/abcdef/",
+    },
     ("POST", "/api/v1/submissions"): SUBMISSION,
     ("POST", "/api/v1/affiliates/submissions"): SUBMISSION,
     ("PUT", "/api/v1/submissions/{post_id}/metrics"): FIGURES,
@@ -51,6 +68,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
         "conversion_lag_h": 48,
         "is_open": False,
         "allows_shared_content": True,
+        "requires_proof": True,
     },
     ("PUT", "/api/v1/campaigns/{campaign_id}"): CAMPAIGN,
     ("PATCH", "/api/v1/campaigns/{campaign_id}"): CAMPAIGN,
@@ -60,11 +78,16 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PUT", "/api/v1/campaigns/{campaign_id}/platforms"): PLATFORMS,
     ("POST", "/api/v1/brands"): {"code": "NEW", "name": "New brand", "advertiser": "{advertiser_id}"},
     ("POST", "/api/v1/markets"): {"code": "NEW", "country": "New country", "region": "New region"},
+    ("PUT", "/api/v1/platforms/{platform}/config"): SETTINGS,
+    ("PATCH", "/api/v1/platforms/{platform}/config"): SETTINGS,
+    ("POST", "/api/v1/platforms/{platform}/fetch"): {"posts": ["{post_id}"]},
     ("POST", "/api/v1/reconciliation/run"): {"campaign": "{campaign_id}"},
     ("PUT", "/api/v1/alerts/{alert_id}/acknowledge"): {},
     ("PUT", "/api/v1/alerts/{alert_id}/resolve"): {"note": "Talked to them."},
 }
 """What each endpoint that changes something takes, in one form that it accepts."""
+WORDS = {"platform": "youtube"}
+"""What stands for the parameters of paths that are no ids: everybody knows them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +114,7 @@ class World:
 
     def path(self, template: str) -> str:
         """An address with the world's own ids in it."""
-        return template.format(**self.ids)
+        return template.format(**self.ids, **WORDS)
 
     def client_for(self, row: "Row") -> APIClient:
         """Somebody who may use this endpoint; staff if they may."""
@@ -102,6 +125,8 @@ class World:
         return {name: self._filled(value) for name, value in BODIES.get((row.method, row.path), {}).items()}
 
     def _filled(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._filled(each) for each in value]
         return value.format(**self.ids) if isinstance(value, str) and value.startswith("{") else value
 
 

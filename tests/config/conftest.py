@@ -8,6 +8,8 @@ from rest_framework.test import APIClient
 from alerts import services as alert_services
 from alerts.models import Alert
 from campaigns.models import Post
+from platforms.models import Platform
+from platforms.services import accounts
 from reconciliation.models import ReconciliationLog
 from reconciliation.services import runs
 from tests.config.api_world import World
@@ -16,6 +18,7 @@ from tests.factories import (
     AffiliateFactory,
     BrandFactory,
     CampaignFactory,
+    ConnectionFactory,
     EnrolmentFactory,
     MarketFactory,
     MembershipFactory,
@@ -43,7 +46,12 @@ def world(db, today, settings, client_of, sandbox, world_post, claim, drain_all)
     verdict = ReconciliationLog.objects.get()
     alert_services.open_for_verdicts(verdict_ids=[verdict.pk])
     run = runs.request_run(posts=Post.objects.all(), by=members["manager"], scope={})
+    platform = Platform.objects.get(slug="reddit")
+    by_code = {"affiliate": affiliate, "livemode": True, "by": affiliate.user}
+    account = accounts.claim_account(platform=platform, handle="@somebody_else", **by_code)
     rows = {
+        "account_id": account,
+        "connection_id": ConnectionFactory(affiliate=affiliate),
         "advertiser_id": advertiser,
         "affiliate_id": affiliate,
         "alert_id": Alert.objects.get(),

@@ -41,7 +41,7 @@ def test_every_cell_of_the_table_is_as_it_says(world):
             response = probe(world.clients[role], row, world)
             if not row.allows(role):
                 assert_problem(response, response.status_code)
-            admitted = {200, 201, 202, 409} if row.allows(role) else {401} if role == "anonymous" else {403, 404}
+            admitted = {200, 201, 202, 204, 409} if row.allows(role) else {401} if role == "anonymous" else {403, 404}
             if response.status_code not in admitted:
                 wrong.append(f"{row.method} {row.path} as {role}: {row.cells[role]}, but {response.status_code}")
             elif row.cells[role] == "empty" and response.json()["results"]:
@@ -54,7 +54,7 @@ def test_what_is_somebody_elses_does_not_exist(world):
     for row in TABLE:
         for role, stranger in world.strangers.items():
             response = probe(stranger, row, world)
-            if "{" in row.path:
+            if "{" in row.path and row.cells[role] != "short":
                 expected = {404} if row.allows(role) else {403, 404}
                 if response.status_code not in expected:
                     wrong.append(f"{row.method} {row.path} as a strange {role}: {response.status_code}")
@@ -72,7 +72,7 @@ def test_a_key_opens_what_its_scopes_say(world, client_of, scopes):
             if not row.scope or not row.allows(role):
                 continue
             client = client_of(user, (row.scope,) if scopes == "its own" else scopes)
-            opens = scopes == "its own" or (scopes == ("read",) and row.method == "GET")
+            opens = row.scope in scopes or scopes == "its own" or (scopes == ("read",) and row.method == "GET")
             status = probe(client, row, world).status_code
             if (status != 403) != opens:
                 wrong.append(f"{row.method} {row.path} as {role}: {status}")

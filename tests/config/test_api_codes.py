@@ -11,6 +11,12 @@ OWN = {
     code
     for app in (
         "affiliates",
+        "platforms/refusals.py",
+        "platforms/services/accounts.py",
+        "platforms/services/connecting.py",
+        "platforms/api",
+        "platforms/errors.py",
+        "platforms/services/settings.py",
         "campaigns",
         "reconciliation",
         "alerts",

@@ -93,7 +93,8 @@ def test_once_it_shows_one_claim_and_leaves_nothing(checkout: Path):
     assert shown["alert"] == "high, open"
     assert shown["trust"].endswith("accurate)")
     assert "s from the claim to its verdict" in shown["took"]
-    assert {"staff", "manager", "viewer"} <= set(shown)
+    assert {"staff", "manager", "viewer", "affiliate"} <= set(shown)
+    assert "/connections/ as the affiliate: allow it for " in shown["connections"]
 
 
 def test_it_serves_with_what_it_hands_out_until_even_kill_9_and_leaves_nothing(checkout: Path):

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from config import clock
 from config.counts import MAX_COUNT
 from platforms.adapters import ADAPTER_CLASSES, adapter_for
-from platforms.adapters.base import as_moment, as_text, kind_of, read_metrics
+from platforms.adapters.base import Line, Wanted, api_root, as_link, as_moment, as_text, kind_of, read_metrics
+from platforms.budget import BUDGETS
 from platforms.errors import MAX_WAIT_S, ErrorKind, PlatformError, retry_after_s, seconds_in, wait_s
 from platforms.metrics import PLATFORM_NAMES, Availability, PostReading, UnifiedMetrics
 from platforms.transport import Http, Response
@@ -18,15 +19,23 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 CONFIG = {
     "base_url": "https://platform.test/",
     "token_url": "https://platform.test/token",
-    "credentials": {"api_key": "k", "client_id": "i", "client_secret": "s", "bearer_token": "b"},
+    "credentials": {
+        "api_key": "k",
+        "client_id": "i",
+        "client_secret": "s",
+        "bearer_token": "b",
+        "access_token": "a",
+    },
 }
+WITH_OWN_CREDENTIAL = [slug for slug, adapter in ADAPTER_CLASSES.items() if not adapter.needs_connection]
 
 
 @pytest.mark.parametrize(
     ("sent", "read"),
     [
         *((0, 0), (1, 1), (MAX_COUNT, MAX_COUNT), ("0", 0), ("12345", 12345), (str(MAX_COUNT), MAX_COUNT)),
-        *((each, None) for each in (-1, MAX_COUNT + 1, 10**30, True, False, 1.0, 1.5, math.inf)),
+        *((each, None) for each in (-1, MAX_COUNT + 1, 10**30, True, False, 1.5, 2.0**53, -1.0, math.inf)),
+        *((12.0, 12), (1e3, 1000), (0.0, 0), (float(MAX_COUNT), MAX_COUNT)),
         *(([], None), ({}, None), ([1], None)),
         *(
             (each, None)
@@ -161,20 +170,20 @@ def test_a_platforms_code_is_kept_only_where_it_is_one(code):
 def test_ids_that_a_platform_would_choke_on_are_answered_without_asking(slug):
     adapter = ADAPTER_CLASSES[slug](CONFIG)
     odd = ["", " ", "a,b", "a b", "1\n", "٣", "é", "1" * 65, "-/-", "\x00", "&x=1"]
-    answer = adapter.fetch(HTTP, odd)  # a call would fail: there is no such host
+    answer = adapter.fetch(HTTP, odd, token="t")  # a call would fail: there is no such host
     assert answer.data_calls == 0
     assert answer.readings == {each: PostReading(each, Availability.MISSING) for each in odd}
-    assert adapter.fetch(HTTP, []).readings == {}
+    assert adapter.fetch(HTTP, [], token="t").readings == {}
 
 
 @pytest.mark.parametrize("slug", ADAPTER_CLASSES)
 def test_a_batch_larger_than_a_call_is_our_own_mistake(slug):
     adapter = ADAPTER_CLASSES[slug](CONFIG)
     with pytest.raises(ValueError, match="a call"):
-        adapter.fetch(HTTP, [str(each) for each in range(1, adapter.batch_size + 2)])
+        adapter.fetch(HTTP, [str(each) for each in range(1, adapter.batch_size + 2)], token="t")
 
 
-@pytest.mark.parametrize("slug", ADAPTER_CLASSES)
+@pytest.mark.parametrize("slug", WITH_OWN_CREDENTIAL)
 @pytest.mark.parametrize("value", [None, "", "absent"])
 def test_without_credentials_no_call_is_made(slug, value):
     empty = {} if value == "absent" else dict.fromkeys(CONFIG["credentials"], value)
@@ -185,6 +194,21 @@ def test_without_credentials_no_call_is_made(slug, value):
 
 
 @pytest.mark.parametrize("slug", ADAPTER_CLASSES)
+@pytest.mark.parametrize("value", ["", "secret\n", "secret\r\nX-Evil: 1", "sécret"])
+def test_a_connections_token_is_held_to_the_same(slug, value):
+    with pytest.raises(PlatformError) as caught:
+        ADAPTER_CLASSES[slug](CONFIG).fetch(HTTP, ["1"], token=value, spend=pytest.fail)
+    assert (caught.value.kind, caught.value.code) == ("auth", "credentials_malformed")
+
+
+@pytest.mark.parametrize("slug", sorted(ADAPTER_CLASSES.keys() - set(WITH_OWN_CREDENTIAL)))
+def test_where_only_owners_may_see_a_post_a_connection_is_needed(slug):
+    with pytest.raises(PlatformError) as caught:
+        ADAPTER_CLASSES[slug](CONFIG).fetch(HTTP, ["1"], spend=pytest.fail)
+    assert (caught.value.kind, caught.value.code, caught.value.retryable) == ("auth", "connection_required", False)
+
+
+@pytest.mark.parametrize("slug", WITH_OWN_CREDENTIAL)
 @pytest.mark.parametrize("value", ["secret\n", "secret\r\nX-Evil: 1", "sécret"])
 def test_a_credential_that_cannot_stand_in_a_header_is_named_but_not_shown(slug, value):
     with pytest.raises(PlatformError) as caught:
@@ -194,9 +218,79 @@ def test_a_credential_that_cannot_stand_in_a_header_is_named_but_not_shown(slug,
 
 
 def test_every_adapter_is_a_platform_with_a_name():
-    assert list(ADAPTER_CLASSES) == ["youtube", "reddit", "x"]
-    assert ADAPTER_CLASSES.keys() <= PLATFORM_NAMES.keys()
-    assert [each.batch_size for each in ADAPTER_CLASSES.values()] == [50, 100, 100]
+    assert ADAPTER_CLASSES.keys() == PLATFORM_NAMES.keys() == BUDGETS.keys()
+    assert {slug: each.batch_size for slug, each in ADAPTER_CLASSES.items()} == {
+        "youtube": 50,
+        "reddit": 100,
+        "x": 100,
+        "tiktok": 20,
+        "instagram": 50,
+        "facebook": 50,
+    }
+
+
+@pytest.mark.parametrize(
+    ("base_url", "root", "whole"),
+    [
+        ("https://h.test", "v26.0", "https://h.test/v26.0"),
+        ("https://h.test/v26.0", "v26.0", "https://h.test/v26.0"),
+        ("https://h.test/v25.0", "v26.0", "https://h.test/v25.0"),
+        ("https://h.test:1/a", "2", "https://h.test:1/a/2"),
+        ("https://h.test:1/2", "2", "https://h.test:1/2"),
+        ("http://127.0.0.1", "2", "http://127.0.0.1/2"),
+        ("https://h.test", "youtube/v3", "https://h.test/youtube/v3"),
+        ("https://h.test/youtube", "youtube/v3", "https://h.test/youtube/v3"),
+        ("https://h.test/youtube/v3", "youtube/v3", "https://h.test/youtube/v3"),
+        ("https://h.test/v", "v2", "https://h.test/v/v2"),
+        ("https://h.test/3", "2", "https://h.test/3/2"),
+        ("https://h.test/2", "v2", "https://h.test/2/v2"),
+        ("https://h.test/1.1", "youtube/v3", "https://h.test/1.1/youtube/v3"),
+        ("http://v2", "v2", "http://v2/v2"),
+        ("http://youtube", "youtube/v3", "http://youtube/youtube/v3"),
+    ],
+)
+def test_a_base_url_may_hold_the_apis_root_already(base_url, root, whole):
+    assert api_root(base_url, root) == whole
+
+
+def test_a_budget_that_has_nothing_left_stops_the_call_before_it_is_made():
+    def spend(cost):
+        raise PlatformError(ErrorKind.QUOTA, "budget", "Nothing is left.", 60)
+
+    with pytest.raises(PlatformError) as caught:
+        ADAPTER_CLASSES["x"](CONFIG).fetch(HTTP, ["1"], spend=spend)
+    assert caught.value.code == "budget"
+
+
+def test_a_line_rests_as_long_as_the_longest_rest_it_was_asked_for():
+    line = Line(HTTP, "x")
+    for seconds in (None, math.nan, -5, 0):
+        line.rest(seconds)
+    assert line.rest_s is None
+    for seconds in (3.2, 60, 7):
+        line.rest(seconds)
+    assert line.rest_s == 60
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ("https://s.test/a", "https://s.test/a"),
+        ("/a/b", "https://site.test/a/b"),
+        *((each, None) for each in (None, 5, "", "//evil.test", "http://s.test", "javascript:alert(1)", "a/b")),
+    ],
+)
+def test_a_link_is_an_https_address_or_a_path_of_its_site(sent, read):
+    assert as_link(sent, "https://site.test") == read
+
+
+def test_where_nothing_else_is_known_an_id_is_its_own_and_nobody_is_discovered():
+    adapter = ADAPTER_CLASSES["reddit"](CONFIG)
+    assert adapter.resolve(HTTP, [Wanted("1abc")]) == {"1abc": "1abc"}
+    assert adapter.discover(HTTP, "somebody", ["1abc"]) == {}
+    with pytest.raises(PlatformError) as caught:
+        adapter.owner(HTTP, "t")
+    assert caught.value.kind == "invalid"
 
 
 def test_an_adapter_is_kept_until_its_settings_change(settings):

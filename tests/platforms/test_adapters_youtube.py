@@ -4,6 +4,7 @@ import pytest
 import respx
 
 from config import clock
+from platforms.adapters.base import Profile
 from platforms.adapters.youtube import YouTubeAdapter, seconds_to_reset
 from platforms.errors import PlatformError
 from platforms.metrics import Availability, PostReading, UnifiedMetrics
@@ -24,6 +25,7 @@ def video(video_id, statistics=None, **parts):
             "channelId": "UCabc",
             "channelTitle": "A channel",
             "title": "A video",
+            "description": "About it.\n#ad",
         },
         "status": {"uploadStatus": "processed", "privacyStatus": "unlisted"},
         "statistics": statistics
@@ -70,6 +72,7 @@ def test_a_video_becomes_a_reading():
             author_id="UCabc",
             author_handle="A channel",
             title="A video",
+            text="About it. #ad",
             raw=item,
         )
     }
@@ -112,6 +115,77 @@ def test_a_video_that_youtube_says_it_took_away_is_deleted(upload_status):
 def test_figures_are_read_one_by_one(statistics, metrics, error):
     reading = fetch("abc", json={"items": [video("abc", statistics)]}).readings["abc"]
     assert (reading.availability, reading.metrics, reading.error) == ("live", metrics, error)
+
+
+@pytest.mark.parametrize(
+    ("details", "disclosed"),
+    [({"hasPaidProductPlacement": True}, True), ({"hasPaidProductPlacement": False}, False), ({}, None)],
+)
+def test_paid_placement_is_read_where_it_is_told(details, disclosed):
+    item = video("abc", paidProductPlacementDetails=details)
+    assert fetch("abc", json={"items": [item]}).readings["abc"].disclosed is disclosed
+
+
+def test_a_list_without_items_is_empty_when_it_says_it_is_a_list():
+    answer = fetch("gone", json={"kind": "youtube#videoListResponse", "pageInfo": {"totalResults": 0}})
+    assert answer.readings["gone"].availability == "missing"
+
+
+def test_a_connections_token_speaks_instead_of_our_key():
+    with respx.mock() as router:
+        router.get(URL).respond(json={"items": []})
+        spent = []
+        ADAPTER.fetch(HTTP, ["abc"], token="their-token", spend=spent.append)
+        (call,) = router.calls
+    assert call.request.headers["Authorization"] == "Bearer their-token"
+    assert "key" not in call.request.url.params
+    assert spent == [1]
+
+
+CHANNEL = {
+    "id": "UC" + "a" * 22,
+    "snippet": {"customUrl": "@somebody", "description": "ck-1234"},
+    "statistics": {"subscriberCount": "120"},
+}
+
+
+@pytest.mark.parametrize(
+    ("handle", "asked"),
+    [
+        ("@somebody", {"forHandle": "@somebody"}),
+        ("somebody", {"forHandle": "@somebody"}),
+        (CHANNEL["id"], {"id": CHANNEL["id"]}),
+    ],
+)
+def test_a_profile_is_a_channel(handle, asked):
+    with respx.mock() as router:
+        router.get("https://youtube.test/youtube/v3/channels").respond(json={"items": [CHANNEL]})
+        assert ADAPTER.profile(HTTP, handle) == Profile(CHANNEL["id"], "@somebody", "ck-1234", 120)
+        (call,) = router.calls
+    assert dict(call.request.url.params) == {"part": "snippet,statistics", "key": "the-key"} | asked
+
+
+def test_a_tokens_owner_is_its_channel():
+    with respx.mock() as router:
+        channels = router.get("https://youtube.test/youtube/v3/channels").respond(json={"items": [CHANNEL]})
+        assert ADAPTER.owner(HTTP, "their-token").external_id == CHANNEL["id"]
+        assert dict(channels.calls.last.request.url.params) == {"part": "snippet,statistics", "mine": "true"}
+        channels.respond(json={"items": []})
+        with pytest.raises(PlatformError) as caught:
+            ADAPTER.owner(HTTP, "their-token")
+        assert (caught.value.kind, caught.value.code) == ("permission", "no_channel")
+        channels.respond(json={"kind": "youtube#channelListResponse"})
+        assert ADAPTER.profile(HTTP, "nobody") is None
+
+
+def test_parts_that_are_null_are_not_there():
+    item = {"id": "abc", "statistics": None, "snippet": None, "status": None}
+    assert fetch("abc", json={"items": [item]}).readings["abc"] == PostReading("abc", Availability.LIVE, raw=item)
+
+
+def test_a_nan_hides_no_code():
+    content = b'{"error": {"x": NaN, "errors": [{"reason": "quotaExceeded"}]}}'
+    assert refusal(403, content=content).code == "quotaExceeded"
 
 
 def test_parts_that_are_not_there_are_none():
@@ -164,6 +238,15 @@ def reason(name, domain="youtube.quota", **more):
     }
 
 
+def bad_key(message):
+    return {"error": {"code": 400, "message": message, "errors": [{"reason": "badRequest", "domain": "global"}]}}
+
+
+def exhausted(name, limit):
+    details = [{"reason": name, "domain": "googleapis.com", "metadata": {"quota_limit": limit}}]
+    return reason("rateLimitExceeded", "global", status="RESOURCE_EXHAUSTED", details=details)
+
+
 UNREADABLE: list[object] = [
     *([], None, "x", {"error": 403}, {"error": {}}, {"error": {"errors": {}}}, {"error": {"errors": [5]}}),
     *({"error": {"errors": [{}]}}, {"error": {"errors": [{"reason": 5}]}}),
@@ -184,6 +267,28 @@ UNREADABLE: list[object] = [
         (400, reason("badRequest", details=[{"reason": "API_KEY_INVALID"}]), "auth", "API_KEY_INVALID", None),
         (400, reason("badRequest"), "invalid", "badRequest", None),
         (401, reason("authError"), "auth", "authError", None),
+        (400, bad_key("API key not valid. Please pass a valid API key."), "auth", "badRequest", None),
+        (403, reason("SERVICE_DISABLED"), "permission", "SERVICE_DISABLED", None),
+        (429, exhausted("RATE_LIMIT_EXCEEDED", "defaultPerMinutePerProject"), "rate_limit", "rateLimitExceeded", None),
+        (429, exhausted("RATE_LIMIT_EXCEEDED", "defaultPerDayPerProject"), "quota", "rateLimitExceeded", 20 * 3600),
+        (
+            403,
+            reason("rateLimitExceeded", message="Quota exceeded for 'Queries per day'"),
+            "quota",
+            "rateLimitExceeded",
+            20 * 3600,
+        ),
+        (429, {"error": {"code": 429, "message": "limit 'Queries per day'"}}, "quota", "http_429", 20 * 3600),
+        (403, reason("rateLimitExceeded", message="'Queries per minute'"), "rate_limit", "rateLimitExceeded", None),
+        (429, reason("rateLimitExceeded", details=None), "rate_limit", "rateLimitExceeded", None),
+        *(
+            (403, reason(each), "rate_limit", each, None)
+            for each in (
+                *("userRateLimitExceededUnreg", "servingLimitExceeded", "concurrentLimitExceeded", "limitExceeded"),
+            )
+        ),
+        (403, reason("forbidden", message="Method doesn't allow unregistered callers"), "auth", "forbidden", None),
+        (403, reason("forbidden", message="The request is missing a valid API key."), "auth", "forbidden", None),
         (403, reason("forbidden"), "permission", "forbidden", None),
         (403, reason("accessNotConfigured"), "permission", "accessNotConfigured", None),
         (403, reason("ipRefererBlocked"), "permission", "ipRefererBlocked", None),

@@ -1,5 +1,7 @@
 """`manage.py sandbox` as a process of its own."""
 
+import os
+import pty
 import signal
 import socket
 import subprocess
@@ -47,6 +49,32 @@ def test_it_says_where_it_listens_and_ends_at_once_on_sigterm(start: Start, tmp_
         # The connection is kept alive while the process is told to end.
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=5) == 0
+
+
+def test_it_tells_people_at_a_terminal_what_they_can_do() -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "manage.py", "sandbox", "--port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=theirs, text=True) as process:
+        os.close(theirs)
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        said = ""
+        while "break something" not in said:
+            said += os.read(ours, 4096).decode()
+        process.terminate()
+        assert process.wait(timeout=5) == 0
+        os.close(ours)
+    assert f"front page         {url}/" in said
+
+
+def test_programs_get_the_address_and_nothing_else(start: Start) -> None:
+    process = start("--port", "0")
+    assert process.stdout is not None
+    url = process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    rest, errors = process.communicate(timeout=5)
+    assert url.startswith("http://127.0.0.1:")
+    assert (rest, errors) == ("", "")
 
 
 def test_an_epoch_that_is_no_time_is_refused(start: Start) -> None:

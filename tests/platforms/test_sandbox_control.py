@@ -12,18 +12,33 @@ import httpx
 import pytest
 
 from platforms.sandbox.server import SandboxServer
+from platforms.sandbox.tokens import Token
+from platforms.sandbox.traits import PLATFORMS
 from platforms.sandbox.wire import FaultKind
-from platforms.sandbox.world import PLATFORMS, SPAN, Series
+from platforms.sandbox.world import SPAN, Series
 
 EPOCH = datetime(2026, 10, 23, tzinfo=UTC)
 NOW = EPOCH + SPAN
 BEARER = {"Authorization": "Bearer anything"}
 CLOCK, FAULTS, STATS = "/__sandbox__/clock", "/__sandbox__/faults", "/__sandbox__/stats"
 RESET, POSTS = "/__sandbox__/reset", "/__sandbox__/posts"
-CALLS: dict[str, tuple[str, dict[str, str]]] = {
-    "youtube": ("/youtube/v3/videos", {"part": "id", "id": "a,b", "key": "k"}),
-    "reddit": ("/api/info", {"id": "t3_a,t3_b,t3_c"}),
-    "x": ("/2/tweets", {"ids": "1"}),
+TIKTOK_TOKEN = Token("tiktok", author=3, number=1, expiry=0).text
+BATCH = json.dumps([{"method": "GET", "relative_url": f"{node}?fields=id"} for node in ("1", "2")])
+CALLS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "youtube": ("GET", "/youtube/v3/videos", {"params": {"part": "id", "id": "a,b", "key": "k"}}),
+    "reddit": ("GET", "/api/info", {"params": {"id": "t3_a,t3_b,t3_c"}}),
+    "x": ("GET", "/2/tweets", {"params": {"ids": "1"}}),
+    "tiktok": (
+        "POST",
+        "/v2/video/query/",
+        {
+            "params": {"fields": "id"},
+            "json": {"filters": {"video_ids": ["1", "2", "3", "4"]}},
+            "headers": {"Authorization": f"Bearer {TIKTOK_TOKEN}"},
+        },
+    ),
+    "instagram": ("POST", "/instagram/v26.0/", {"data": {"batch": BATCH, "access_token": "sandbox"}}),
+    "facebook": ("POST", "/facebook/v26.0/", {"data": {"batch": BATCH, "access_token": "sandbox"}}),
 }
 
 
@@ -43,8 +58,8 @@ def http(server: SandboxServer) -> Iterator[httpx.Client]:
 
 
 def call(http: httpx.Client, platform: str) -> httpx.Response:
-    path, params = CALLS[platform]
-    return http.get(path, params=params, headers=BEARER)
+    method, path, options = CALLS[platform]
+    return http.request(method, path, **{"headers": BEARER, **options})
 
 
 def set_fault(http: httpx.Client, platform: str, kind: str, rate: float = 1, seconds: float = 30) -> httpx.Response:
@@ -101,6 +116,18 @@ ANSWERS = [
     ("x", "quota", 429, "problems/usage-capped"),
     ("x", "auth", 401, '"title":"Unauthorized"'),
     ("x", "server_error", 503, '"status":503'),
+    ("tiktok", "rate_limit", 429, '"code":"rate_limit_exceeded"'),
+    ("tiktok", "quota", 429, "daily quota"),
+    ("tiktok", "auth", 401, '"code":"access_token_invalid"'),
+    ("tiktok", "server_error", 500, '"code":"internal_error"'),
+    ("instagram", "rate_limit", 400, '"type":"OAuthException","code":80002'),
+    ("instagram", "quota", 403, '"type":"OAuthException","code":4,"is_transient":true'),
+    ("instagram", "auth", 400, '"code":190,"error_subcode":460'),
+    ("instagram", "server_error", 503, '"code":2,"is_transient":true'),
+    ("facebook", "rate_limit", 403, '"type":"OAuthException","code":32'),
+    ("facebook", "quota", 403, '"code":4'),
+    ("facebook", "auth", 400, '"code":190,"error_subcode":460'),
+    ("facebook", "server_error", 503, '"code":2'),
 ]
 
 
@@ -131,6 +158,13 @@ def test_throttling_ends_when_the_fault_does_and_says_so(http: httpx.Client) -> 
     assert headers["x-rate-limit-remaining"] == "0"
     assert 89 <= int(headers["x-rate-limit-reset"]) - NOW.timestamp() <= 90
     assert "retry-after" not in headers
+    # Meta counts minutes, TikTok says nothing.
+    for platform in ("instagram", "facebook"):
+        headers = call(http, platform).headers
+        (uses,) = json.loads(headers["x-business-use-case-usage"]).values()
+        assert (uses[0]["call_count"], uses[0]["estimated_time_to_regain_access"]) == (100, 2)
+        assert "retry-after" not in headers
+    assert not {"retry-after", "x-rate-limit-reset"} & set(call(http, "tiktok").headers)
 
 
 def test_only_a_refused_application_reaches_reddits_tokens(http: httpx.Client) -> None:
@@ -234,7 +268,7 @@ def test_a_rate_is_the_part_of_calls_that_fail_and_the_same_each_time(http: http
 def test_a_star_is_every_platform(http: httpx.Client) -> None:
     answer = set_fault(http, "*", "server_error")
     assert [fault["platform"] for fault in answer.json()["faults"]] == list(PLATFORMS)
-    assert {call(http, platform).status_code for platform in PLATFORMS} == {503}
+    assert {call(http, platform).status_code for platform in PLATFORMS} == {500, 503}
 
 
 # --- Counters
@@ -247,10 +281,15 @@ def test_data_calls_and_posts_are_counted_and_tokens_are_not(http: httpx.Client)
     call(http, "youtube")
     set_fault(http, "x", "server_error")
     call(http, "x")
+    for platform in ("tiktok", "instagram", "facebook"):
+        call(http, platform)
     assert http.get(STATS).json() == {
         "youtube": {"data_calls": 2, "posts": 4},
         "reddit": {"data_calls": 1, "posts": 3},
         "x": {"data_calls": 1, "posts": 1},
+        "tiktok": {"data_calls": 1, "posts": 4},
+        "instagram": {"data_calls": 1, "posts": 2},
+        "facebook": {"data_calls": 1, "posts": 2},
     }
 
 
@@ -297,7 +336,7 @@ def test_twenty_current_posts_are_listed_if_nothing_is_said(http: httpx.Client) 
 def test_the_front_page_says_what_this_is(http: httpx.Client) -> None:
     answer = http.get("/")
     assert answer.headers["content-type"].startswith("text/plain")
-    for path in (CLOCK, FAULTS, STATS, RESET, POSTS, "/api/v1/access_token", *(path for path, _ in CALLS.values())):
+    for path in (CLOCK, FAULTS, STATS, RESET, POSTS, "/api/v1/access_token", *(path for _, path, _ in CALLS.values())):
         assert path in answer.text
     assert all(kind in answer.text for kind in FaultKind)
 

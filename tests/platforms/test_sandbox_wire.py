@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from platforms.sandbox import words
 from platforms.sandbox.server import SandboxServer
 from platforms.sandbox.world import SPAN, Presence, Series, WorldPost
 
@@ -264,7 +265,7 @@ def test_x_expands_authors(server: SandboxServer, http: httpx.Client) -> None:
     post = server.state.world.post("x", Series.ARCHIVE, 0)
     params = {"ids": post.external_id, "expansions": "author_id"}
     users = http.get(TWEETS, params=params, headers=BEARER).json()["includes"]["users"]
-    assert users == [{"id": post.author_id, "name": post.author_handle, "username": post.author_handle}]
+    assert users == [{"id": post.author_id, "name": words.display_name(post.author), "username": post.author_handle}]
 
 
 @pytest.mark.parametrize(

@@ -10,17 +10,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from platforms.sandbox.identifiers import SERIES_SIZE, SHAPES
-from platforms.sandbox.world import GROWTH, HOUR_WEIGHTS, PLATFORMS, SPAN, Figures, Presence, Series, World, WorldPost
+from platforms.sandbox.traits import PLATFORMS, Figures
+from platforms.sandbox.world import GROWTH, HOUR_WEIGHTS, SPAN, Presence, Series, World, WorldPost
 
 EPOCH = datetime(2026, 10, 23, tzinfo=UTC)
 END = EPOCH + SPAN
 WORLD = World(7, EPOCH)
 
-REAL_SHAPES = {"youtube": r"[A-Za-z0-9_-]{11}", "reddit": r"[0-9a-z]{6,7}", "x": r"[0-9]{18,19}"}
+REAL_SHAPES = {
+    "youtube": r"[A-Za-z0-9_-]{11}",
+    "reddit": r"[0-9a-z]{6,7}",
+    "x": r"[0-9]{18,19}",
+    "tiktok": r"7[0-9]{18}",
+    "instagram": r"D[A-Za-z0-9_-]{10}",
+    "facebook": r"[0-9]{15,16}|pfbid0[0-9A-Za-z]{40,64}",
+}
 PASTED = {
     "youtube": r"https://www\.youtube\.com/watch\?v=ID",
     "reddit": r"https://www\.reddit\.com/r/\w+/comments/ID/[a-z0-9_]+/",
     "x": r"https://x\.com/\w{1,15}/status/ID",
+    "tiktok": r"https://www\.tiktok\.com/@\w{2,24}/video/ID",
+    "instagram": r"https://www\.instagram\.com/(p|reel)/ID/",
+    "facebook": r"https://www\.facebook\.com/([a-z.]+/posts/|watch/\?v=|reel/)ID",
 }
 
 platforms = st.sampled_from(PLATFORMS)
@@ -251,3 +262,120 @@ def test_outside_the_thirty_days_there_is_nothing_to_pick(start: datetime) -> No
 
 def test_every_platform_has_a_shape() -> None:
     assert set(SHAPES) == set(PLATFORMS)
+
+
+# --- Ids in APIs, authors, versions
+
+API_SHAPES = {"instagram": r"1[78][0-9]{15}", "facebook": r"[0-9]{15}_[0-9]{15,16}|[0-9]{15,16}"}
+
+
+@given(platform=platforms, series=series_of, index=indexes)
+def test_any_post_is_found_by_its_id_in_the_api(platform: str, series: Series, index: int) -> None:
+    post = WORLD.post(platform, series, index)
+    assert WORLD.find_by_api_id(platform, post.api_id) == post
+    if platform in API_SHAPES:
+        assert re.fullmatch(API_SHAPES[platform], post.api_id)
+    else:
+        assert post.api_id == post.external_id
+
+
+@given(platform=platforms, text=st.text() | st.from_regex(r"[0-9]{15}_[0-9]{15,16}|1[78][0-9]{15}", fullmatch=True))
+def test_an_api_id_from_elsewhere_is_no_post(platform: str, text: str) -> None:
+    found = WORLD.find_by_api_id(platform, text)
+    assert found is None or found.api_id == text
+
+
+def test_the_api_id_of_instagram_is_not_the_number_behind_the_shortcode() -> None:
+    for post in posts("instagram", Series.CURRENT, 50):
+        assert post.api_id != str(SHAPES["instagram"].to_number(post.external_id))
+
+
+def test_facebook_has_posts_opaque_posts_and_videos() -> None:
+    kinds = Counter(
+        "video" if post.is_video else "opaque" if post.external_id.startswith("pfbid") else "plain"
+        for post in posts("facebook", Series.CURRENT, 1_000)
+    )
+    assert kinds["video"] == 250
+    assert 140 < kinds["opaque"] < 160
+    for post in posts("facebook", Series.CURRENT, 100):
+        assert post.is_video == ("/watch/?v=" in post.url or "/reel/" in post.url)
+        assert post.api_id == (post.external_id if post.is_video else f"{post.author_id}_{post.api_id.split('_')[-1]}")
+
+
+def test_the_number_of_an_opaque_post_is_no_id_in_a_url() -> None:
+    post = next(each for each in posts("facebook", Series.CURRENT, 20) if each.external_id.startswith("pfbid"))
+    assert WORLD.find("facebook", post.api_id.partition("_")[2]) is None
+    assert WORLD.find("facebook", post.external_id[:-1]) is None
+
+
+@pytest.mark.parametrize("platform", ["tiktok", "instagram", "facebook"])
+def test_an_authors_posts_can_be_listed(platform: str) -> None:
+    listed = list(WORLD.posts_of(platform, 7))
+    assert len(listed) == 1_500
+    assert {post.author for post in listed} == {7}
+    assert [post.series for post in listed[:4]] == [Series.CURRENT, Series.ARCHIVE, Series.EVEN, Series.CURRENT]
+    assert listed[0] == WORLD.post(platform, Series.CURRENT, 7)
+    assert list(islice(WORLD.posts_of(platform, 7, Series.EVEN), 2)) == [listed[2], listed[5]]
+
+
+def test_nobody_on_facebook_publishes_one_kind_of_post_alone() -> None:
+    for author in range(8):
+        kinds = {post.is_video for post in islice(WORLD.posts_of("facebook", author), 30)}
+        assert kinds == {True, False}
+
+
+@pytest.mark.parametrize("platform", ["youtube", "reddit", "x"])
+def test_elsewhere_an_authors_posts_cannot_be_listed(platform: str) -> None:
+    with pytest.raises(ValueError, match="cannot list"):
+        next(WORLD.posts_of(platform, 7))
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_authors_are_found_by_handle_and_by_id(platform: str) -> None:
+    post = WORLD.post(platform, Series.CURRENT, 11)
+    for typed in (post.author_handle, f" @{post.author_handle.upper()} "):
+        assert WORLD.author_of_handle(platform, typed) == post.author
+    assert WORLD.author_of_id(platform, post.author_id) == post.author
+    assert WORLD.author_of_handle(platform, "nobody") is None
+    assert WORLD.author_of_id(platform, "nobody") is None
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_short_links_lead_back_to_their_posts(platform: str) -> None:
+    for post in posts(platform, Series.CURRENT, 20):
+        if post.short_url is None:
+            assert platform == "youtube"
+        else:
+            code = post.short_url.rstrip("/").rpartition("/")[2]
+            assert WORLD.find_by_short_code(platform, code) == post
+    assert WORLD.find_by_short_code(platform, "abc") is None
+
+
+def test_a_few_posts_on_x_were_edited_and_both_ids_find_them() -> None:
+    edited = [post for post in posts("x", Series.CURRENT, 1_000) if len(post.versions) == 2]
+    assert 20 < len(edited) < 35
+    first_id, last_id = edited[0].versions
+    assert edited[0].external_id == last_id
+    first = WORLD.find("x", first_id)
+    assert first is not None
+    assert (first.external_id, first.index, first.versions) == (first_id, edited[0].index, edited[0].versions)
+    # Each version has the figures of the time when it was the one to see.
+    later = edited[0].published_at + timedelta(days=2)
+    assert (first.figures_at(later).views or 0) < (edited[0].figures_at(later).views or 0)
+    assert first.figures_at(later) == first.figures_at(later + timedelta(days=9))
+
+
+@pytest.mark.parametrize(
+    ("platform", "external_id", "handle", "final"),
+    [
+        ("youtube", "SWKRuKM6KZs", "TheRapidMeadow", Figures(6_947, 230, 46, None)),
+        ("reddit", "1l7vvcv", "Salty-Studio-422", Figures(None, 601, 84, 3)),
+        ("x", "2010293356803841644", "UrbanOrbit", Figures(33_443, 1_440, 197, 71)),
+        ("tiktok", "7413663270808973927", "lazyfork", Figures(10_397, 521, 60, 58)),
+        ("instagram", "DDC0uS4ElC2", "lazy_fork", Figures(17_251, 791, 109, 112)),
+        ("facebook", "727676114118612", "lazy.fork", Figures(877, 18, 1, 2)),
+    ],
+)
+def test_a_seed_is_the_same_world_for_ever(platform: str, external_id: str, handle: str, final: Figures) -> None:
+    post = WORLD.post(platform, Series.CURRENT, 0)
+    assert (post.external_id, post.author_handle, post.final) == (external_id, handle, final)

@@ -99,6 +99,23 @@ class Platform(BaseHTTPRequestHandler):
         self.wfile.write(b"SSH-2.0-OpenSSH_9.9\r\n\r\n")
         self.close_connection = True
 
+    def reset_midway(self, status):
+        self.send(status, b"[1, 2", Content_Length="100")
+        time.sleep(0.05)
+        self.reset(status)
+
+    def x_zipped(self, status):
+        self.send(status, gzip.compress(b'{"a": 1}'), Content_Encoding="x-gzip")
+
+    def members(self, status):
+        self.send(status, b"".join(map(gzip.compress, (b'{"a"', b"", b": 1}"))), Content_Encoding="gzip")
+
+    def member_bomb(self, status):
+        self.send(status, gzip.compress(b"a") + BOMB, Content_Encoding="gzip")
+
+    def cut_member(self, status):
+        self.send(status, gzip.compress(b"{}") + gzip.compress(b"{}")[:-4], Content_Encoding="gzip")
+
     def huge(self, status):
         self.send(status, bytes(2_000_000))
 
@@ -180,6 +197,11 @@ def test_a_form_is_posted(http, platform):
     assert (told["method"], told["form"]) == ("POST", "grant_type=x+y")
 
 
+def test_json_is_posted(http, platform):
+    told = http.request("POST", f"{platform}/echo", platform="tiktok", json={"ids": ["ü"]}).json()
+    assert (json.loads(told["form"]), told["headers"]["content-type"]) == ({"ids": ["ü"]}, "application/json")
+
+
 def test_connections_are_kept(http, platform):
     assert len({get(http, f"{platform}/echo").json()["port"] for _ in range(5)}) == 1
 
@@ -229,7 +251,7 @@ def test_the_next_call_after_one_that_ran_out_of_time_has_all_of_its_own(http, p
     assert get(http, f"{platform}/echo").ok
 
 
-@pytest.mark.parametrize("path", ["reset", "hung_up", "cut", "no_http"])
+@pytest.mark.parametrize("path", ["reset", "hung_up", "no_http"])
 def test_a_connection_that_breaks_is_unavailable(http, platform, path):
     error = refusal(http, f"{platform}/{path}")
     assert (error.kind, error.code, error.retryable) == ("unavailable", "network", True)
@@ -307,8 +329,14 @@ def test_closing_lets_go_of_the_connections_and_the_next_call_makes_new_ones(pla
 @pytest.mark.parametrize(
     ("path", "code"),
     [
-        *(("huge", "too_large"), ("endless", "too_large"), ("bomb", "too_large"), ("nested_bomb", "content_encoding")),
-        *(("cut_gzip", "gzip"), ("no_gzip", "gzip"), ("deflate", "content_encoding")),
+        *(
+            ("huge", "too_large"),
+            ("endless", "too_large"),
+            ("bomb", "too_large"),
+            ("member_bomb", "too_large"),
+            ("nested_bomb", "content_encoding"),
+        ),
+        *(("cut_gzip", "gzip"), ("cut_member", "gzip"), ("no_gzip", "gzip"), ("deflate", "content_encoding")),
     ],
 )
 def test_a_body_that_cannot_be_taken_is_malformed_and_costs_no_memory(http, platform, path, code):
@@ -319,6 +347,17 @@ def test_a_body_that_cannot_be_taken_is_malformed_and_costs_no_memory(http, plat
     finally:
         tracemalloc.stop()
     assert (error.kind, error.code, error.retryable) == ("malformed", code, True)
+
+
+@pytest.mark.parametrize("path", ["cut", "reset_midway"])
+def test_a_good_answer_that_ends_early_is_malformed(http, platform, path):
+    error = refusal(http, f"{platform}/{path}")
+    assert (error.kind, error.code, error.retryable) == ("malformed", "cut_short", True)
+
+
+@pytest.mark.parametrize("path", ["x_zipped", "members"])
+def test_gzip_has_two_names_and_may_be_several(http, platform, path):
+    assert get(http, f"{platform}/{path}").json() == {"a": 1}
 
 
 @pytest.mark.parametrize("path", ["exact", "exact_gzip"])
@@ -380,6 +419,10 @@ def test_what_is_no_json_is_malformed(body):
     with pytest.raises(PlatformError) as caught:
         Response(200, {}, body).json()
     assert (caught.value.kind, caught.value.code) == ("malformed", "not_json")
+
+
+def test_who_reads_for_a_code_alone_reads_past_a_nan():
+    assert Response(400, {}, b'{"a": NaN, "b": -Infinity}').json(lenient=True) == {"a": None, "b": None}
 
 
 def test_each_call_leaves_one_line_without_url_or_token(http, platform, caplog):

@@ -43,7 +43,9 @@ def queries(api: APIClient, address: str) -> int:
 
 def lane_of(slug: str) -> Connection:
     """The application's own live connection for a platform."""
-    return Connection.objects.select_related("platform").get(platform__slug=slug, affiliate=None, livemode=True)
+    lanes = Connection.objects.select_related("platform")
+    lane: Connection = lanes.get(platform__slug=slug, affiliate=None, livemode=True)
+    return lane
 
 
 def leased(slug: str = "youtube") -> jobs.Batch:

@@ -9,7 +9,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from platforms.metrics import CONVERSIONS_LAG_H, VIEWS_LAG, Availability, Lag, LagBasis
-from reconciliation.comparison import Claim, Figures, Level, Looks, Status, TrustEffect, Truth, judge
+from reconciliation.comparison import (
+    ACCESS_WITHIN_DAYS,
+    Claim,
+    Denial,
+    Figures,
+    Level,
+    Looks,
+    Status,
+    TrustEffect,
+    Truth,
+    judge,
+)
 from reconciliation.rules import DEFAULT_CELLS, parse_matrix
 
 CLAIMED_AT = datetime(2026, 11, 14, 9, 12, tzinfo=UTC)
@@ -41,11 +52,12 @@ def look(
     posted_at=LONG_AGO,
     previous=(),
     seen_live=False,
+    denial=None,
 ):
     """The verdict on a claim; figures are (views, clicks, conversions), later ones may be left out."""
     return judge(
         Claim(Figures(*claimed), CLAIMED_AT),
-        Truth(Figures(*truth), availability, deleted, CLAIMED_AT + after, posted_at),
+        Truth(Figures(*truth), availability, deleted, CLAIMED_AT + after, posted_at, denial),
         platform=platform,
         rules=RULES,
         lags={"views": VIEWS_LAG[platform], "conversions": Lag(LagBasis.CLAIM_AGE, CONVERSIONS_LAG_H)},
@@ -361,3 +373,54 @@ def test_the_longest_chain_has_four_looks():
     assert look((900,), (100,), **young, previous=(POST_MISSING,)).next_look_at
     assert look((900,), (), **gone, previous=(POST_MISSING, TOO_EARLY)).next_look_at
     assert not look((900,), (), **gone, previous=(POST_MISSING, TOO_EARLY, POST_MISSING)).next_look_at
+
+
+# --- The affiliate can open the way
+
+
+WITHIN = timedelta(days=ACCESS_WITHIN_DAYS)
+
+
+@pytest.mark.parametrize("denial", [Denial.NOT_CONNECTED, Denial.NOT_PROVEN])
+@pytest.mark.parametrize(
+    ("after", "next_look"),
+    [
+        (timedelta(), WITHIN),
+        (WITHIN - timedelta(seconds=1), WITHIN),
+        (WITHIN, None),  # the way was not opened in time: this verdict counts
+        (WITHIN + H, None),
+    ],
+)
+def test_a_claim_waits_a_fortnight_for_its_affiliate_to_open_the_way(denial, after, next_look):
+    availability = DENIED if denial is Denial.NOT_CONNECTED else LIVE
+    verdict = look((900, 10), (5_000, 10), availability=availability, denial=denial, after=after)
+    assert outcome(verdict) == (UNVERIFIABLE, None, NONE)
+    assert verdict.next_look_at == (CLAIMED_AT + next_look if next_look else None)
+
+
+def test_what_a_post_of_an_unproven_account_speaks_against_counts_all_the_same():
+    verdict = look((9_000,), (1_000,), denial=Denial.NOT_PROVEN)
+    assert outcome(verdict) == (DISCREPANCY, HIGH, INACCURATE)
+    assert verdict.next_look_at is None
+
+
+def test_a_refusal_that_nobody_can_lift_counts_at_once():
+    assert look((900,), (None,), availability=DENIED).next_look_at is None
+
+
+@pytest.mark.parametrize(
+    ("claimed", "expected"),
+    [
+        ((900,), (MATCHED, None, NONE)),  # what grew while the claim waited earns nothing
+        ((1_030,), (DISCREPANCY, LOW, NONE)),
+        ((1_100,), (DISCREPANCY, MEDIUM, INACCURATE)),
+        ((9_000,), (DISCREPANCY, HIGH, INACCURATE)),
+    ],
+)
+def test_what_is_seen_once_the_way_is_open_is_judged_and_earns_no_trust(claimed, expected):
+    assert outcome(look(claimed, (1_000,), previous=(UNVERIFIABLE,), after=72 * H)) == expected
+
+
+def test_a_post_that_is_gone_is_missing_whatever_else_stands_in_the_way():
+    verdict = look((900,), (None,), availability=MISSING, denial=Denial.NOT_PROVEN)
+    assert verdict.status == POST_MISSING

@@ -1,7 +1,7 @@
 """Lanes: pacing, leases and attempts, and what a platform's trouble does to its own lane and to no other."""
 
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django_q.models import OrmQ
@@ -9,8 +9,9 @@ from django_q.models import OrmQ
 from affiliates.models import AuditEvent
 from config import clock
 from platforms.adapters import ADAPTER_CLASSES
+from platforms.models import Breaker, Platform
 from platforms.sandbox.wire import FaultKind
-from platforms.services import resume_connection
+from platforms.services.lanes import Purse, resume_connection
 from reconciliation.models import Job, PostState, ReconciliationLog
 from reconciliation.services import draining, jobs, settling
 from tests.factories import TODAY, AffiliateFactory, CampaignFactory, UserFactory
@@ -32,6 +33,10 @@ def claim_many(claim, world_post):
 
 def lease(slug="youtube"):
     return jobs.lease_batch(connection_id=lane_of(slug).pk)
+
+
+def breaker_of(slug):
+    return Breaker.objects.get(platform__slug=slug, livemode=True)
 
 
 def after(seconds):
@@ -141,25 +146,111 @@ def test_attempts_count_before_the_work_begins_and_a_lost_worker_uses_them_up(cl
     assert "lost" in job.last_error
 
 
-def test_an_outage_makes_claims_wait_and_uses_up_nobodys_attempts(claim_many, sandbox, drain_all):
+def test_an_outage_opens_the_breaker_and_uses_up_nobodys_attempts(claim_many, sandbox, drain_all):
     claim_many(2)
     sandbox.state.set_fault("youtube", FaultKind.SERVER_ERROR, 1, 600)
-    for call in range(1, 20):
-        lane = lane_of("youtube")
-        with clock.at(max(TODAY, lane.not_before or TODAY)):
+    for failure in range(1, 6):  # the default threshold
+        with after(10 * failure):
             assert draining.work(leased()) == 0
-            lane.refresh_from_db()
-            assert 1 <= (lane.not_before - clock.now()).total_seconds() <= min(300, 2**call)
-            assert jobs.lease_batch(connection_id=lane.pk) is None  # nobody asks meanwhile
-    assert sandbox.state.data_calls("youtube") == 19
-    for job in Job.objects.all():
-        assert (job.state, job.attempts) == ("due", 0)
-        assert job.last_error.startswith("unavailable: ")
+            assert {job.due_at - clock.now() < timedelta(seconds=5) for job in Job.objects.all()} == {True}
+    breaker = breaker_of("youtube")
+    assert (breaker.state, breaker.failures) == ("open", 5)
+    assert breaker.retry_at == TODAY + timedelta(seconds=65)
+    claim_many(1, start=2)  # what comes meanwhile waits as well
+    with after(64):
+        assert lease() is None
+        assert jobs.sweep() == 0
+    with after(65):
+        probe = leased()
+        claim_many(1, start=3)
+        other = leased()
+        assert draining.work(probe) == 0
+        assert draining.work(other) == 0  # one probe at a time: this one makes no call
+    assert breaker_of("youtube").retry_at == TODAY + timedelta(seconds=95)  # twice as long
+    assert sandbox.state.data_calls("youtube") == 6
+    assert set(Job.objects.values_list("state", "attempts")) == {("due", 0)}
     sandbox.state.reset()
-    with clock.at(lane.not_before):
+    with after(95):
+        assert jobs.sweep() == 1
+        assert drain_all() == 4
+    assert (breaker_of("youtube").state, breaker_of("youtube").failures) == ("closed", 0)
+
+
+def test_a_probe_whose_worker_died_is_followed_by_the_next(claim_many, sandbox, drain_all):
+    claim_many(1)
+    Breaker.objects.filter(platform__slug="youtube").update(state="open", failures=5, opened=1, retry_at=TODAY)
+    assert len(lease().jobs) == 1
+    with after(jobs.LEASE_S + 1):
+        jobs.sweep()
+        assert drain_all() == 1
+    assert breaker_of("youtube").state == "closed"
+
+
+def test_a_breaker_stops_its_own_platform_and_mode_alone(claim_many, sandbox, drain_all):
+    claim_many(1)
+    claim_many(1, "x")
+    soon = TODAY + timedelta(minutes=1)
+    opened = {"state": "open", "retry_at": soon, "changed_at": TODAY}
+    Breaker.objects.filter(platform__slug="x", livemode=True).update(failures=5, **opened)
+    Breaker.objects.filter(platform__slug="youtube", livemode=False).update(**opened)
+    assert drain_all() == 1
+    assert {name: sandbox.state.data_calls(name) for name in ("youtube", "x")} == {"youtube": 1, "x": 0}
+
+
+def test_a_refused_credential_is_an_answer_and_no_failure(claim_many, sandbox, drain_all):
+    claim_many(1)
+    Breaker.objects.filter(platform__slug="youtube").update(failures=4)
+    sandbox.state.set_fault("youtube", FaultKind.AUTH, 1, 600)
+    assert drain_all() == 0
+    assert (breaker_of("youtube").state, breaker_of("youtube").failures) == ("closed", 0)
+
+
+# --- The call budget
+
+
+def test_what_the_budget_does_not_allow_is_not_called_and_waits(claim_many, sandbox, drain_all, monkeypatch):
+    monkeypatch.setattr(ADAPTER_CLASSES["youtube"], "batch_size", 1)
+    Platform.objects.filter(slug="youtube").update(config={"rate_calls": 8, "rate_window_s": 60})
+    claim_many(6)
+    assert drain_all() == 2  # a quarter at once
+    assert sandbox.state.data_calls("youtube") == 2
+    lane = lane_of("youtube")
+    assert lane.not_before == TODAY + timedelta(seconds=10)
+    assert set(Job.objects.filter(state="due").values_list("attempts", flat=True)) == {0}
+    with after(9):
+        assert jobs.sweep() == 0
+        assert drain_all() == 0
+    with after(10):
+        assert jobs.sweep() == 1
+        assert drain_all() == 1
+    with after(60):
         assert drain_all() == 2
-    lane.refresh_from_db()
-    assert lane.failures == 0
+    assert sandbox.state.data_calls("youtube") == 5
+    assert Breaker.objects.filter(failures__gt=0).count() == 0  # it says nothing about the platform
+
+
+def test_a_spent_quota_waits_for_the_platforms_midnight(claim_many, sandbox, drain_all):
+    Platform.objects.filter(slug="youtube").update(config={"daily_quota": 1})
+    claim_many(1)
+    assert drain_all() == 1
+    assert lane_of("youtube").quota_used_today == 1
+    claim_many(1, start=1)
+    assert drain_all() == 0
+    midnight = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)  # in Los Angeles
+    assert lane_of("youtube").not_before == midnight
+    with clock.at(midnight):
+        assert lane_of("youtube").quota_used_today == 0
+        assert drain_all() == 1
+
+
+def test_a_budget_that_another_worker_spends_meanwhile_costs_no_attempt(claim_many, sandbox):
+    Platform.objects.filter(slug="youtube").update(config={"daily_quota": 1})
+    claim_many(1)
+    batch = leased()
+    Purse(lane_of("youtube").pk).pay()
+    assert draining.work(batch) == 0
+    assert sandbox.state.data_calls("youtube") == 0
+    assert Job.objects.values_list("state", "attempts", "last_error").get() == ("due", 0, "quota: call_budget")
 
 
 def test_what_the_platform_says_in_gibberish_is_given_up_visibly_and_retried(claim_many, sandbox, drain_all):
@@ -181,6 +272,7 @@ def test_what_the_platform_says_in_gibberish_is_given_up_visibly_and_retried(cla
     person = UserFactory(is_staff=True)
     dead = list(Job.objects.values_list("pk", flat=True))
     OrmQ.objects.all().delete()
+    clock.set(TODAY + timedelta(hours=jobs.MAX_ATTEMPTS + 1))
     assert jobs.retry_dead(job_ids=dead, by=person) == 2
     assert jobs.retry_dead(job_ids=dead, by=person) == 0
     assert OrmQ.objects.count() == 1  # the lane is woken
@@ -321,7 +413,7 @@ def test_views_claimed_while_clicks_are_settled_are_asked_for_afterwards(claim, 
     affiliate, campaign = AffiliateFactory(), CampaignFactory()
     clicks = claim(affiliate, campaign, world_post(), None, clicks=1)
     batch = jobs.lease_batch(connection_id=None)
-    answer = draining.ask(batch)
+    answer, _ = draining.ask(batch)
     with after(2):
         views = claim(affiliate, campaign, world_post(), 1)
         assert draining.settle(batch=batch, answer=answer) == 1

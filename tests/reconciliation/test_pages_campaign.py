@@ -160,7 +160,8 @@ def test_a_campaign_without_posts_says_what_comes_next(client):
 
 
 def test_the_list_sums_each_campaign(read):
-    row = r"Autumn Bowls Northwind · United States · Reddit, X, YouTube ▸ Active 1 Jan – 17 Nov 2036 9 [\d,]+"
+    names = "Facebook, Instagram, Reddit, TikTok, X, YouTube"
+    row = rf"Autumn Bowls Northwind · United States · {names} ▸ Active 1 Jan – 17 Nov 2036 9 [\d,]+"
     assert re.search(row, read(address="/"))
 
 

@@ -9,9 +9,10 @@ from django.urls import reverse
 
 from config import clock
 from platforms.sandbox.world import Series
+from platforms.services.lanes import park_connection
 from reconciliation.models import Job, PlatformReport, Run
 from reconciliation.pages.history import history
-from tests.factories import TODAY, AffiliateFactory
+from tests.factories import TODAY, AffiliateFactory, CampaignFactory, ConnectionFactory, UserFactory
 from tests.scene import empty_scene
 
 pytestmark = pytest.mark.django_db
@@ -67,6 +68,33 @@ def test_a_platform_that_lets_nobody_read_is_said_to():
     look = PlatformReport(availability="denied", fetched_at=TODAY)
     [event] = history(affiliate="Mila", platform="X", claims=[], snapshots=[look], verdicts=[])
     assert event.title == "X did not let us read the post"
+
+
+def test_a_post_of_an_account_that_is_not_connected_is_said_to_wait_for_it(client, today, sandbox, claim, drain_all):
+    affiliate, post = AffiliateFactory(), next(sandbox.state.world.posts_of("tiktok", 3, Series.EVEN))
+    posted = claim(affiliate, CampaignFactory(), post, 900).post
+    drain_all()
+    client.force_login(affiliate.user)
+    page = client.get(_address(posted))
+    assert "Not read: the account on TikTok is not connected" in _text(page)
+    assert "did not let us read" not in _text(page)
+    assert '<a href="/connections/">Connect TikTok</a>' in page.content.decode()
+    client.force_login(UserFactory(is_staff=True))
+    assert "Connect TikTok" not in _text(client.get(_address(posted)))
+
+
+def test_a_post_whose_owner_took_back_what_they_allowed_waits_for_them_and_not_for_the_platform(
+    client, today, sandbox, claim
+):
+    affiliate, post = AffiliateFactory(name="Mila Ortega"), next(sandbox.state.world.posts_of("tiktok", 3, Series.EVEN))
+    lane = ConnectionFactory(affiliate=affiliate)
+    posted = claim(affiliate, CampaignFactory(), post, 900).post
+    park_connection(connection_id=lane.pk, reason="auth: access_token_invalid")
+    client.force_login(UserFactory(is_staff=True))
+    with clock.at(TODAY + timedelta(hours=1)):
+        assert "TikTok no longer accepts what Mila Ortega allowed us." in _text(client.get(_address(posted)))
+        campaign = client.get(f"/campaigns/{posted.campaign_id}/")
+    assert "Posts that wait for it" not in _text(campaign)
 
 
 def test_a_second_look_is_announced(scene, client):

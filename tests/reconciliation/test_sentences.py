@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from platforms.metrics import PLATFORM_NAMES, VIEWS_LAG, Availability, Lag, LagBasis
-from reconciliation.comparison import Claim, Figures, Looks, Rules, Status, Thresholds, Truth, judge
+from reconciliation.comparison import Claim, Denial, Figures, Looks, Rules, Status, Thresholds, Truth, judge
 from reconciliation.rules import DEFAULT_CELLS, parse_matrix
 
 CLAIMED_AT = datetime(2026, 11, 22, 9, 12, tzinfo=UTC)
@@ -33,10 +33,11 @@ def explain(
     previous=(),
     seen_live=False,
     claimed_at=CLAIMED_AT,
+    denial=None,
 ):
     return judge(
         Claim(Figures(*claimed), claimed_at),
-        Truth(Figures(*truth), availability, deleted, claimed_at + after, posted_at),
+        Truth(Figures(*truth), availability, deleted, claimed_at + after, posted_at, denial),
         platform=platform,
         rules=rules,
         lags={"views": VIEWS_LAG[platform], "conversions": Lag(LagBasis.CLAIM_AGE, 72)},
@@ -332,3 +333,55 @@ def test_a_post_that_stays_missing(deleted, seen_live, text):
 )
 def test_an_impossible_claim_names_the_figures_that_are_too_high(claimed, above):
     assert explain(claimed, ()) == f"Claimed {above}, above the highest possible figure of 1,000,000,000,000."
+
+
+@pytest.mark.parametrize(
+    ("denial", "after", "sentence"),
+    [
+        (
+            Denial.NOT_CONNECTED,
+            timedelta(minutes=4),
+            "Claimed 900 views; TikTok shows these figures to the account's owner alone, and the account is not "
+            "connected, so the claim cannot be checked until it is. Second look on 6 Dec, 09:12 UTC.",
+        ),
+        (
+            Denial.NOT_CONNECTED,
+            timedelta(days=14),
+            "Claimed 900 views; TikTok shows these figures to the account's owner alone, and the account is not "
+            "connected, so the claim cannot be checked.",
+        ),
+        (
+            Denial.NOT_PROVEN,
+            timedelta(minutes=4),
+            "Claimed 900 views; the campaign takes posts of proven accounts only, and the author's is not proven to "
+            "be the claimant's, so the claim cannot be checked until it is. Second look on 6 Dec, 09:12 UTC.",
+        ),
+    ],
+)
+def test_what_the_affiliate_can_change_is_said(denial, after, sentence):
+    availability = DENIED if denial is Denial.NOT_CONNECTED else LIVE
+    said = explain((900,), (None,), platform="tiktok", availability=availability, denial=denial, after=after)
+    assert said == sentence
+
+
+@pytest.mark.parametrize(
+    ("previous", "after", "sentence"),
+    [
+        (
+            (),
+            timedelta(minutes=4),
+            "Claimed 900 views; the short link led to no post on X four minutes later. "
+            "Second look on 23 Nov, 09:16 UTC.",
+        ),
+        (
+            AGAIN_MISSING,
+            timedelta(hours=24),
+            "Claimed 900 views; the short link led to no post on X one day later, at the second look. "
+            "So trust does not change.",
+        ),
+    ],
+)
+def test_a_short_link_that_leads_nowhere_is_said_to(previous, after, sentence):
+    denial = Denial.NO_POST
+    said = explain((900,), (None,), platform="x", availability=MISSING, denial=denial, after=after, previous=previous)
+    assert said == sentence

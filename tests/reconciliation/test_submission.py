@@ -43,7 +43,7 @@ def refused(code: str, field: str, **given: Any) -> None:
 @pytest.mark.parametrize(
     ("url", "code"),
     [
-        ("https://www.reddit.com/r/x/s/AbCdEf123", "link_needs_network"),
+        ("https://www.reddit.com/r/x/s/AbCdEf123", "platform_mismatch"),
         ("https://x.com/somebody/status/20", "platform_mismatch"),
         ("https://www.youtube.com/", "not_a_post"),
         ("https://example.com/watch?v=AAAAAAAAAAA", "host_not_supported"),

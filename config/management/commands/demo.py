@@ -25,6 +25,7 @@ from config.demo.http import call
 from config.demo.live import Api, LiveError, alert_about, submit_and_wait, trust_of
 from config.demo.processes import StepFailedError, StoppedError, Supervisor, free_port, listener
 from config.demo.report import about_alert, show, what_came_of_it
+from platforms.metrics import PLATFORM_NAMES
 from platforms.sandbox.world import SPAN, World
 
 INTERRUPTED = 130
@@ -36,8 +37,10 @@ SANDBOX_ABOVE_WEB = 900
 
 def environment(sandbox_url: str) -> dict[str, str]:
     """What the programs are told, whatever this machine's settings for a real installation say."""
-    by_default = ("YOUTUBE_BASE_URL", "REDDIT_BASE_URL", "REDDIT_TOKEN_URL", "X_BASE_URL")
-    return dict.fromkeys(by_default, "") | {
+    addresses = [f"{slug}_BASE_URL".upper() for slug in settings.PLATFORMS]
+    for slug, config in settings.OAUTH.items():
+        addresses += [f"{slug}_{name}".upper() for name in config if name.endswith("_url")]
+    return dict.fromkeys([*addresses, "REDDIT_TOKEN_URL", "LINK_RESOLVER_BASE_URL"], "") | {
         "PLATFORMS_LIVE": "0",
         "SANDBOX_URL": sandbox_url,
         "ALLOWED_HOSTS": "127.0.0.1,localhost",
@@ -136,8 +139,14 @@ class Command(BaseCommand):
         show(self._console, f"\nA claim, {LIVE_OVER_CLAIM_PCT} % too high, and what came of it", fields)
         people = {role: ways_in[role] for role in ("staff", "manager", "viewer")}
         logins = [(role, f"{person['email']}  {person['password']}") for role, person in people.items()]
-        more = ("API keys", f"and posts to claim: {self._handout}")
-        show(self._console, f"\nLog in at {self._base_url}", [*logins, more])
+        affiliate = ways_in["affiliate"]
+        accounts = " and ".join(f"{handle} ({PLATFORM_NAMES[slug]})" for slug, handle in affiliate["accounts"].items())
+        logins += [
+            ("affiliate", f"{affiliate['email']}  {affiliate['password']}"),
+            ("connections", f"{self._base_url}/connections/ as the affiliate: allow it for {accounts}"),
+            ("API keys", f"and posts to claim: {self._handout}"),
+        ]
+        show(self._console, f"\nLog in at {self._base_url}", logins)
 
     @contextmanager
     def _step(self, what: str, *, has_its_own_bar: bool = False) -> Iterator[None]:

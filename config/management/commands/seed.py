@@ -1,6 +1,7 @@
 """`manage.py seed`: a believable month of advertisers, affiliates, claims and verdicts, made by the real pipeline."""
 
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,13 @@ from config.demo.handout import handout, write_private
 from config.demo.sandbox import SandboxControl, SandboxError
 from config.demo.seeding import Contents, Seeding, contents
 from config.progress import progress
+
+
+def _addresses() -> Iterator[str]:
+    """All that is asked: the platforms' APIs, where people connect their accounts, and where short links are opened."""
+    for config in (*settings.PLATFORMS.values(), *settings.OAUTH.values()):
+        yield from (address for name, address in config.items() if name.endswith("_url"))
+    yield settings.LINK_RESOLVER_BASE_URL
 
 
 class Command(BaseCommand):
@@ -33,8 +41,8 @@ class Command(BaseCommand):
         if not 1 <= options["days"] <= 30 or options["posts"] < 1:
             raise CommandError("--days: 1 to 30; --posts: at least 1.")
         url = options["sandbox_url"].rstrip("/")
-        if any(not config["base_url"].startswith(url) for config in settings.PLATFORMS.values()):
-            raise CommandError(f"The platforms are read elsewhere: set SANDBOX_URL={url}, and no *_BASE_URL.")
+        if not all(address.startswith(url) for address in _addresses()):
+            raise CommandError(f"The platforms are read elsewhere: set SANDBOX_URL={url}, and no *_URL of theirs.")
         if not self._made_empty(options["fresh"]):
             return
         end = clock.now()

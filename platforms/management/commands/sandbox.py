@@ -15,6 +15,17 @@ from platforms.sandbox.server import SandboxServer
 from platforms.sandbox.state import utc_moment
 from platforms.sandbox.world import SPAN
 
+USAGE = """\
+The sandbox listens. Everything it knows is on its front page; Ctrl-C ends it.
+
+  front page         {url}/
+  posts to claim     curl '{url}/__sandbox__/posts?platform=tiktok&series=even&count=5'
+  allow an account   {url}/v2/auth/authorize/?client_key=me&redirect_uri=http://127.0.0.1:8000/
+  ask for one post   curl '{url}/youtube/v3/videos?part=statistics&key=any&id=ID'
+  break something    curl '{url}/__sandbox__/faults' -d '{{"platform": "x", "kind": "quota", "rate": 1, "seconds": 60}}'
+
+"""
+
 
 def epoch(text: str) -> datetime:
     try:
@@ -61,6 +72,9 @@ class Command(BaseCommand):
         signal.signal(signal.SIGINT, _stop)
         self.stdout.write(server.url)
         self.stdout.flush()
+        if self.stderr.isatty():
+            # Programs read the first line of stdout; people get a hint where programs do not look.
+            self.stderr.write(USAGE.format(url=server.url), self.style.SUCCESS)
         if options["port_file"]:
             write_atomically(options["port_file"], server.url)
         server.serve_forever()

@@ -1,0 +1,1 @@
+"""What can happen to platforms, connections and accounts: one function for each use case."""

@@ -1,0 +1,221 @@
+"""Asking a platform about a batch of posts: by the ids that its API takes, as the lane whose credential it is.
+
+The ids of links are the API's own on most platforms. Where they are not, the API's are looked up among the posts of the
+account that the lane belongs to, once, and kept on the post.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from django.db.models import F
+
+from campaigns.models import Post
+from config import clock
+from platforms.adapters import NOT_CONNECTED, adapter_of
+from platforms.adapters.base import Adapter, Wanted
+from platforms.errors import ErrorKind, PlatformError
+from platforms.links import PostLink, identify
+from platforms.metrics import Availability, PostReading
+from platforms.models import Account, Connection
+from platforms.services.connections import token_of
+from platforms.services.lanes import Calls, NotNowError, hold_connection
+from platforms.transport import shared_http
+from reconciliation.models import Job
+from reconciliation.services.jobs import Batch
+from reconciliation.services.settling import Answer
+
+IDENTIFIED_AT_ONCE = 2_000
+"""Posts of a lane whose ids are looked for in one reading of the owner's list."""
+
+DISCOVERY_S = 8.0
+"""Looking posts up by their owners takes a call for each; what is not reached in this time waits for the next batch."""
+
+Unanswered = list[tuple[PlatformError, list[Job]]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    """A lane with all that its calls need."""
+
+    lane: Connection
+    adapter: Adapter
+    token: str | None
+    calls: Calls
+
+    @property
+    def sees_owners_posts_only(self) -> bool:
+        """Whether what it is not shown may well be there, shown to its owner."""
+        return self.token is None and self.adapter.resolves_ids
+
+    def fetch(self, ids: Sequence[str]) -> tuple[dict[str, PostReading], dict[str, PlatformError]]:
+        """What the platform says of these, by the API's own ids, and what it left open."""
+        if not ids:
+            return {}, {}
+        response = self.adapter.fetch(shared_http, ids, token=self.token, spend=self.calls.pay)
+        if response.rest_s:
+            hold_connection(connection_id=self.lane.pk, wait_s=response.rest_s)
+        return response.readings, response.unanswered
+
+
+def ask(batch: Batch) -> tuple[Answer, Unanswered]:
+    """One call for the whole batch, or none where no platform needs to be asked; and the jobs that an answer in part
+    left open, each kind with its error. Raises PlatformError.
+
+    The moment of the fetch is the one before the call: a claim that comes while the answer is under way is later
+    than it, and gets a look of its own.
+    """
+    fetched_at = clock.now()
+    lane = batch.connection
+    if lane is None:
+        return Answer(fetched_at=fetched_at, readings=None), []
+    posts = {job.post.external_id: job.post for job in batch.jobs}
+    with Calls(lane) as calls:
+        caller = _Caller(lane, adapter_of(lane), token_of(lane), calls)
+        if _has_nothing_to_ask_with(caller):
+            return Answer(fetched_at, {each: _denied(each) for each in posts}), []
+        readings, api_ids, left_open = _read(caller, posts)
+    renamed = {each: reading.api_id for each, reading in readings.items() if reading.api_id}
+    kept: dict[str, str | None] = {each: None for each, post in posts.items() if post.api_id == ""}
+    kept |= {each: api_id for each, api_id in api_ids.items() if api_id != each} | renamed
+    jobs = defaultdict(list)
+    for job in batch.jobs:
+        jobs[job.post.external_id].append(job)
+    return Answer(fetched_at, readings, kept), [(error, jobs[each]) for each, error in left_open.items()]
+
+
+def shows_as_own(*, lane: Connection, post: Post) -> bool:
+    """Whether a post is one of the account that a lane belongs to, by what the platform shows the lane. Raises
+    PlatformError."""
+    account = Account.objects.filter(connection=lane, proven_at__isnull=False).first()
+    with Calls(lane) as calls:
+        caller = _Caller(lane, adapter_of(lane), token_of(lane), calls)
+        readings, _, _ = _read(caller, {post.external_id: post})
+    reading = readings.get(post.external_id)
+    if account is None or reading is None or reading.availability != Availability.LIVE:
+        return False
+    return reading.author_id in (None, account.external_id)
+
+
+def _has_nothing_to_ask_with(caller: _Caller) -> bool:
+    """Where posts are shown to their owners, an application without credentials asks in vain."""
+    if caller.token is not None:
+        return False
+    return caller.adapter.needs_connection or (caller.adapter.resolves_ids and not caller.adapter.has_credentials)
+
+
+def _read(
+    caller: _Caller, posts: Mapping[str, Post]
+) -> tuple[dict[str, PostReading], dict[str, str], dict[str, PlatformError]]:
+    """Readings, the API's ids, and what stayed open with its reason; each by the ids that the posts' links have."""
+    api_ids, readings, left_open = _identified(caller, posts)
+    found, unanswered = caller.fetch(list(dict.fromkeys(api_ids.values())))
+    newer, unread = _newer_editions(caller, found)
+    found, unanswered = found | newer, unanswered | unread
+    for external_id, api_id in api_ids.items():
+        if api_id in unanswered:
+            left_open[external_id] = unanswered[api_id]
+        elif found[api_id].availability == Availability.MISSING and caller.sees_owners_posts_only:
+            readings[external_id] = _denied(external_id)
+        else:
+            readings[external_id] = replace(found[api_id], external_id=external_id)
+    return readings, api_ids, left_open
+
+
+def _identified(
+    caller: _Caller, posts: Mapping[str, Post]
+) -> tuple[dict[str, str], dict[str, PostReading], dict[str, PlatformError]]:
+    """The API's id of each of these posts, the readings that need no further call, and what was not reached.
+
+    What can't be found with this lane's credential is denied, never missing: it may well be there, on another account.
+    """
+    known = {each: post.api_id for each, post in posts.items() if post.api_id}
+    if not caller.adapter.resolves_ids:
+        return {each: known.get(each) or each for each in posts}, {}, {}
+    sought_in_vain = {each for each, post in posts.items() if post.api_id == ""}
+    wanted = {each: _wanted(post) for each, post in posts.items() if post.api_id is None}
+    found = _found(caller, wanted)
+    readings, not_reached = _discovered(caller, [posts[each] for each in wanted if each not in found])
+    for each in sought_in_vain | wanted.keys() - found.keys() - readings.keys() - not_reached.keys():
+        readings[each] = _denied(each)
+    return known | found, readings, not_reached
+
+
+def _found(caller: _Caller, wanted: Mapping[str, Wanted]) -> dict[str, str]:
+    """The API's ids of these posts. Where they have to be looked up in lists, the lane's other posts are looked for on
+    the same way, so that a list is read once and not once for every batch."""
+    if not wanted:
+        return {}
+    account = Account.objects.filter(connection=caller.lane, proven_at__isnull=False).first()
+    others = _others_to_identify(caller.lane, wanted) if caller.token else {}
+    found = caller.adapter.resolve(
+        shared_http,
+        [*wanted.values(), *map(_wanted, others.values())],
+        token=caller.token,
+        spend=caller.calls.pay,
+        account_id=account.external_id if account else None,
+    )
+    Post.objects.write_api_ids({post.pk: found.get(each, "") for each, post in others.items()})
+    return {each: found[each] for each in wanted if each in found}
+
+
+def _others_to_identify(lane: Connection, wanted: Mapping[str, Wanted]) -> dict[str, Post]:
+    due = Job.objects.in_lane(lane.pk).due(clock.now()).filter(post__api_id=None).exclude(post__external_id__in=wanted)
+    return {job.post.external_id: job.post for job in due.select_related("post")[:IDENTIFIED_AT_ONCE]}
+
+
+def _discovered(caller: _Caller, posts: Sequence[Post]) -> tuple[dict[str, PostReading], dict[str, PlatformError]]:
+    """What the platform tells anybody of posts whose owner is not connected, which is less than it tells the owner;
+    and those for which there was no time."""
+    if caller.token or not caller.adapter.discovers or not posts:
+        return {}, {}
+    by_handle = defaultdict(list)
+    for post, handle in _handles(posts):
+        by_handle[handle].append(post.external_id)
+    readings: dict[str, PostReading] = {}
+    not_reached: dict[str, PlatformError] = {}
+    ends_at = time.monotonic() + DISCOVERY_S
+    for handle, url_ids in by_handle.items():
+        if time.monotonic() < ends_at:
+            readings |= caller.adapter.discover(shared_http, handle, url_ids, spend=caller.calls.pay)
+        else:
+            not_reached |= dict.fromkeys(url_ids, NotNowError(ErrorKind.UNAVAILABLE, "not_reached", "No time left.", 1))
+    return readings, {each: error for each, error in not_reached.items() if each not in readings}
+
+
+def _handles(posts: Sequence[Post]) -> list[tuple[Post, str]]:
+    """Under whose name each post may be found: the account that its claimant has, a proven one first."""
+    accounts = Account.objects.filter(
+        affiliate__in={post.affiliate_id for post in posts}, platform=posts[0].platform_id
+    )
+    ordered = accounts.order_by("affiliate", F("proven_at").asc(nulls_last=True)).distinct("affiliate")
+    handles = dict(ordered.values_list("affiliate_id", "handle"))
+    return [(post, handles[post.affiliate_id]) for post in posts if post.affiliate_id in handles]
+
+
+def _wanted(post: Post) -> Wanted:
+    link = identify(post.url)
+    if not isinstance(link, PostLink):  # a row from before the rules of links changed
+        return Wanted(post.external_id)
+    return Wanted(post.external_id, kind=link.kind, handle=link.owner)
+
+
+def _newer_editions(
+    caller: _Caller, found: Mapping[str, PostReading]
+) -> tuple[dict[str, PostReading], dict[str, PlatformError]]:
+    """The figures of an edited post stand with its newest edition, which has an id of its own: asked once more. Where
+    that one stays open, so does the post: figures of an older edition would speak against an honest claim."""
+    newer = {each: reading.api_id for each, reading in found.items() if reading.api_id and reading.api_id != each}
+    editions, unanswered = caller.fetch([each for each in dict.fromkeys(newer.values()) if each not in found])
+    editions = {**found, **editions}
+    read = {
+        each: replace(editions[api_id], api_id=api_id)
+        for each, api_id in newer.items()
+        if api_id in editions and editions[api_id].availability == Availability.LIVE
+    }
+    return read, {each: unanswered[api_id] for each, api_id in newer.items() if api_id in unanswered}
+
+
+def _denied(external_id: str) -> PostReading:
+    return PostReading(external_id, Availability.DENIED, error=NOT_CONNECTED)

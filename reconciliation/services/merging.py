@@ -1,0 +1,77 @@
+"""Two posts that turn out to be one content: by a short link that was opened, an edit, or the API's own id.
+
+The rule is that of claiming, after the fact. In one campaign one affiliate's two become one: the first stands, the
+later is merged into it. Its claims, snapshots and verdicts stay where they are, it is looked at until each of its
+claims has its verdict, and for trust the two count as one post; where its latest claim is the newer one, it is stated
+again for the post that stands. In two campaigns both stand if these share content, else the first. Of two affiliates'
+the post of the author's proven account stands, else the first; the other is displaced, which is shown to staff.
+"""
+
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from affiliates.services import audit
+from campaigns.models import Post
+from reconciliation.models import AffiliateReport, PostState
+from reconciliation.services import trusting
+from reconciliation.services.jobs import close_look
+from reconciliation.services.owning import is_rightful
+from reconciliation.services.submission import displace, lock_content, restate
+
+
+@transaction.atomic
+def merge_twins(*, post_id: UUID) -> None:
+    """Let one of each content stand: of this post and those that have the same id at the platform's API.
+
+    In a transaction of its own, after the looks at both are settled; one at a time for one content.
+    """
+    post: Post = Post.objects.select_related("platform", "campaign").get(pk=post_id)
+    if not post.api_id:
+        return
+    lock_content(post.platform, post.api_id)
+    same = Q(api_id=post.api_id) | Q(external_id=post.api_id)
+    twins = Post.objects.standing().filter(
+        same, platform=post.platform_id, campaign__livemode=post.campaign.livemode, is_identified=True
+    )
+    standing: list[Post] = []
+    for twin in twins.select_related("campaign", "platform", "affiliate__user").order_by("created_at", "id"):
+        losers = [let_one_stand(first, twin) for first in standing]
+        standing = [post for post in (*standing, twin) if post not in losers]
+
+
+def let_one_stand(first: Post, second: Post) -> Post | None:
+    """Of two posts of one content, in the order they were claimed in; returns the one that gave way, if any did."""
+    if first.affiliate_id == second.affiliate_id:
+        if first.campaign_id == second.campaign_id:
+            merge(post=second, into=first)
+        elif first.campaign.allows_shared_content and second.campaign.allows_shared_content:
+            return None
+        else:
+            displace(post=second, by=first.affiliate)
+        return second
+    if is_rightful(second.affiliate, first):
+        displace(post=first, by=second.affiliate)
+        return first
+    displace(post=second, by=first.affiliate)
+    return second
+
+
+def merge(*, post: Post, into: Post) -> None:
+    """Let `post` go on as `into`: the same affiliate's, in the same campaign.
+
+    A post that was never identified has nothing of its own to be judged by: all that is claimed for it is stated again.
+    """
+    states = {state.post_id: state for state in PostState.objects.filter(post__in=[post, into])}
+    if post.is_identified:
+        newest = states[post.pk].current_claim
+        again = [newest] if newest.claimed_at > states[into.pk].current_claim.claimed_at else []
+    else:
+        close_look(post_id=post.pk)
+        again = list(AffiliateReport.objects.open().filter(post=post).order_by("claimed_at", "id"))
+    Post.objects.filter(pk=post.pk).update(merged_into=into)
+    audit(actor=None, action="post.merged", row=post, changes={"into": str(into.pk)})
+    for claim in again:
+        restate(post=into, claim=claim)
+    trusting.recount([post.affiliate_id])

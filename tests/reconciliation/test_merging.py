@@ -1,0 +1,109 @@
+"""Two posts that turn out to be one content: which of them stands, and what becomes of the other."""
+
+from datetime import timedelta
+from itertools import islice
+
+import pytest
+
+from affiliates.models import AuditEvent
+from config import clock
+from config.demo.seeding import run_queued_tasks
+from platforms.sandbox.world import Series
+from reconciliation.models import AffiliateReport, Job, PostState, ReconciliationLog
+from tests.factories import TODAY, AffiliateFactory, CampaignFactory
+from tests.reconciliation.test_owning import prove
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("today")]
+
+
+@pytest.fixture
+def editions(sandbox):
+    """An edited post of the sandbox's X: as its first id shows it, and as its present one does."""
+    world = sandbox.state.world
+    posts = (post for post in islice(world.posts("x", Series.CURRENT), 4_000) if len(post.versions) > 1)
+    for post in posts:
+        first = world.find("x", post.versions[0])
+        if post.presence_at(TODAY) == "live" and first.figures_at(TODAY).views < post.figures_at(TODAY).views:
+            return first, post
+    raise AssertionError("the sandbox's world has no such post")
+
+
+@pytest.fixture
+def drain_all(drain_all):
+    """What is due is looked at, and what follows from it by the queue happens too."""
+
+    def drain():
+        settled = drain_all()
+        run_queued_tasks()
+        return settled
+
+    return drain
+
+
+def test_an_edited_post_is_judged_by_its_newest_edition(claim, drain_all, sandbox, editions):
+    first, latest = editions
+    post = claim(AffiliateFactory(), CampaignFactory(), first, latest.figures_at(TODAY).views).post
+    drain_all()
+    post.refresh_from_db()
+    assert (post.external_id, post.api_id) == (first.external_id, latest.external_id)
+    assert ReconciliationLog.objects.get().status == "MATCHED"  # the first edition's figures stand still
+    assert post.platform_reports.get().views == latest.figures_at(TODAY).views
+    assert sandbox.state.data_calls("x") == 2
+    claim(post.affiliate, post.campaign, first, 1)
+    drain_all()
+    assert sandbox.state.data_calls("x") == 3  # the newest edition's id is known by now
+
+
+def test_of_one_affiliates_two_the_first_stands_and_the_newer_claim_is_stated_again(claim, drain_all, editions):
+    first, latest = editions
+    affiliate, campaign = AffiliateFactory(), CampaignFactory()
+    standing = claim(affiliate, campaign, latest, 1).post
+    drain_all()
+    with clock.at(TODAY + timedelta(minutes=1)):
+        other = claim(affiliate, campaign, first, 2).post
+        drain_all()
+        other.refresh_from_db()
+        assert other.merged_into == standing
+        assert AuditEvent.objects.get(action="post.merged").changes == {"into": str(standing.pk)}
+        assert list(standing.affiliate_reports.order_by("claimed_at").values_list("claimed_views", flat=True)) == [1, 2]
+        assert other.verdicts.count() == 1  # its own history stays
+        drain_all()
+        assert ReconciliationLog.objects.counted().filter(post=standing).count() == 2
+        again = claim(affiliate, campaign, first, 3)  # the other link is still good
+        assert (again.post, again.outcome) == (standing, "new_claim")
+        assert not Job.objects.pending().filter(post=other).exists()
+
+
+def test_an_older_claim_of_the_merged_post_is_not_stated_again(claim, drain_all, editions):
+    first, latest = editions
+    affiliate, campaign = AffiliateFactory(), CampaignFactory()
+    standing = claim(affiliate, campaign, latest, 1).post
+    with clock.at(TODAY + timedelta(seconds=1)):
+        other = claim(affiliate, campaign, first, 2).post
+    with clock.at(TODAY + timedelta(seconds=5)):
+        claim(affiliate, campaign, latest, 4)
+        drain_all()
+    other.refresh_from_db()
+    assert other.merged_into == standing
+    assert PostState.objects.get(post=standing).current_claim.claimed_views == 4
+    assert AffiliateReport.objects.filter(post=standing).count() == 2
+
+
+@pytest.mark.parametrize("second_is_proven", [False, True])
+def test_of_two_affiliates_the_first_stands_unless_the_other_is_the_proven_author(
+    claim, drain_all, editions, second_is_proven
+):
+    first, latest = editions
+    campaign, second = CampaignFactory(), AffiliateFactory()
+    early = claim(AffiliateFactory(), campaign, latest, 1).post
+    drain_all()
+    if second_is_proven:
+        prove(second, latest)
+    with clock.at(TODAY + timedelta(seconds=5)):
+        late = claim(second, campaign, first, 1).post
+        drain_all()
+    early.refresh_from_db()
+    late.refresh_from_db()
+    loser, winner = (early, late) if second_is_proven else (late, early)
+    assert (winner.displaced_at, loser.displaced_at) == (None, TODAY + timedelta(seconds=5))
+    assert AuditEvent.objects.get(action="post.displaced").object_id == loser.pk
