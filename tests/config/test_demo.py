@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -17,6 +18,7 @@ import pytest
 
 from config.demo.http import call
 from config.demo.processes import free_port
+from config.management.commands.demo import environment as environment_of_its_programs
 from tests.config.programs import ROOT, await_that
 
 PARTS = ("config", "affiliates", "platforms", "campaigns", "reconciliation", "alerts", "templates", "static")
@@ -78,6 +80,14 @@ def manage(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def fields(said: str) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in said.splitlines() if ": " in line)
+
+
+def test_its_programs_ask_nobody_else_whatever_this_machine_is_told():
+    told = set(re.findall(r"^# ([A-Z_]+_URL)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    elsewhere = told - {"DATABASE_URL", "REDIS_URL", "SANDBOX_URL"}
+    given = environment_of_its_programs("http://127.0.0.1:1")
+    assert len(elsewhere) > 15
+    assert {name for name in elsewhere if given.get(name) != ""} == set()
 
 
 def test_once_it_shows_one_claim_and_leaves_nothing(checkout: Path):

@@ -119,6 +119,22 @@ def test_a_post_of_another_account_is_not_called_missing(claim, drain_all, posts
     assert PlatformReport.objects.get().views is None
 
 
+def test_a_video_that_the_application_is_not_shown_waits_for_its_owner(claim, drain_all, sandbox, settings):
+    """An application of no further rights can't tell a video that is gone from one that it may not see."""
+    ours = settings.PLATFORMS["facebook"] | {"credentials": {"access_token": "an-ordinary-application"}}
+    settings.PLATFORMS = settings.PLATFORMS | {"facebook": ours}
+    video = next(post for post in sandbox.state.world.posts_of("facebook", AUTHOR, Series.EVEN) if post.is_video)
+    claim(AffiliateFactory(), CampaignFactory(), video, 900)
+    drain_all()
+    assert sandbox.state.data_calls("facebook") == 1
+    waiting = ReconciliationLog.objects.get()
+    assert (waiting.status, waiting.platform_report.denial, waiting.is_counted) == (
+        "UNVERIFIABLE",
+        "not_connected",
+        False,
+    )
+
+
 def test_a_connection_serves_its_own_affiliate_and_mode_alone(claim, drain_all, posts_of):
     connected, other, campaign = AffiliateFactory(), AffiliateFactory(), CampaignFactory()
     mine, theirs = posts_of("tiktok", 2)
