@@ -42,7 +42,7 @@ from reconciliation.services import draining, submission
 DRAIN_TASK = "reconciliation.tasks.drain_lane"
 BEGUN, FINISHED = "demo.seeding_begun", "demo.seeded"
 CHANGES = {Move.ACTIVATE: campaigning.activate, Move.PAUSE: campaigning.pause, Move.COMPLETE: campaigning.complete}
-TRIAGE_EVERY = 6
+TRIAGE_EVERY = 4
 """Sessions from one look at the alerts to the next: a day."""
 ALERTS_REST_FOR = timedelta(hours=6)
 BACK = "http://127.0.0.1/connections/{}/callback"

@@ -1,7 +1,7 @@
 """What happens in the demo's world: who claims what for which post, and when.
 
 A pure function of the sandbox's world, the story's first and last moment and a seed. People come in sessions, one about
-every four hours: their claims arrive in the minutes before a session's end, where the platforms are then asked.
+every six hours: their claims arrive in the minutes before a session's end, where the platforms are then asked.
 
 After the last moment nothing falls due for a while: a claim is left out if one of its next looks would lie there.
 
@@ -25,9 +25,9 @@ from platforms.sandbox.world import SPAN, Presence, Series, World, WorldPost
 from reconciliation.comparison import ACCESS_WITHIN_DAYS, MISSING_LOOK_AFTER_H, Figures
 
 CAMPAIGNS = tuple(campaign for advertiser in ADVERTISERS for campaign in advertiser.campaigns)
-SESSION_EVERY = timedelta(hours=4)
-SITTING_EVERY = 18
-"""Sessions from one to the next in which somebody reports from their own accounts: all they have, every third day."""
+SESSION_EVERY = timedelta(hours=6)
+SITTING_EVERY = 16
+"""Sessions from one to the next in which somebody reports from their own accounts: all they have, every fourth day."""
 QUIET_AFTER = timedelta(minutes=25)
 """Nothing falls due for so long after the story's end: the time it takes to be told, and the demo's first quarter."""
 YOUNGEST = timedelta(hours=6)
@@ -135,7 +135,7 @@ class _Telling:
         self._world, self._first, self._last, self._end, self._seed = world, first, last, end, seed
         rng = self._rng("sessions")
         count = int((end - first) / SESSION_EVERY)
-        moments = (first + SESSION_EVERY * k + timedelta(minutes=rng.randrange(200)) for k in range(count + 1))
+        moments = (first + SESSION_EVERY * k + timedelta(minutes=rng.randrange(300)) for k in range(count + 1))
         latest = end - timedelta(minutes=2)
         self._moments = [*(moment for moment in moments if moment < latest), latest]
         self._activity = {plan.name: self._rng(plan.name).uniform(0.25, 1) for plan in AFFILIATES}
