@@ -119,6 +119,27 @@ class PostQuerySet(models.QuerySet[Any]):
             )
 
 
+class TrackingLinkQuerySet(models.QuerySet[Any]):
+    """Tracking links."""
+
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """Staff see all, members their advertiser's, affiliates their own."""
+        mine = Q(campaign__advertiser__in=_advertisers_of(user)) | Q(affiliate__user_id=user.pk)
+        return self.filter(_in_mode_of(user, "campaign__livemode"), Q() if user.is_staff else mine)
+
+    def usable(self) -> Self:
+        """Those that lead somewhere."""
+        return self.filter(disabled_at=None)
+
+
+class ConversionQuerySet(models.QuerySet[Any]):
+    """Transactions that shops reported."""
+
+    def counting(self) -> Self:
+        """Those that were not reversed."""
+        return self.exclude(status="reversed")
+
+
 def _advertisers_of(user: "User | AnonymousUser", **role: str) -> "models.QuerySet[Any]":
     memberships = apps.get_model("campaigns", "Membership").objects
     return memberships.filter(user=user.pk, **role).values("advertiser_id")

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 
 from affiliates.models import User
 from affiliates.services import audit
+from campaigns import landing
 from campaigns.errors import CampaignRefusedError, CampaignStateError, DuplicateNameError, UnknownReferenceError
 from campaigns.models import Advertiser, Brand, Campaign, CampaignPlatform, Market, Post
 from campaigns.naming import campaign_name as system_name
@@ -38,6 +39,10 @@ class CampaignSettings(TypedDict, total=False):
     is_open: bool
     allows_shared_content: bool
     requires_proof: bool
+    landing_url: str
+    click_window_min: int
+    attribution_days: int
+    allows_get_postbacks: bool
 
 
 class CampaignChanges(CampaignSettings, total=False):
@@ -77,6 +82,7 @@ def create_campaign(
     if brand.advertiser_id != advertiser.pk:
         raise UnknownReferenceError("This advertiser has no such brand.", field="brand")
     _check_days(starts_on, ends_on)
+    _check_landing_page(details.get("landing_url", ""))
     name = _system_name(brand, market, advertiser.today.year if year is None else year, campaign_name)
     campaign = Campaign(
         advertiser=advertiser,
@@ -106,11 +112,12 @@ def create_campaign(
 def update_campaign(*, campaign: Campaign, by: User, **changes: Unpack[CampaignChanges]) -> Campaign:
     """Change what may change; what is not given stays.
 
-    Raises CampaignRefusedError for days that make no sense, CampaignStateError for another currency once there are
-    posts: what they earned is counted in the present one.
+    Raises CampaignRefusedError for days or a landing page that make no sense, CampaignStateError for another currency
+    once there are posts: what they earned is counted in the present one.
     """
     current: Campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
     _check_days(changes.get("starts_on", current.starts_on), changes.get("ends_on", current.ends_on))
+    _check_landing_page(changes.get("landing_url", ""))
     given: dict[str, Any] = dict(changes)
     changed = {name: value for name, value in given.items() if value != getattr(current, name)}
     if "currency" in changed and Post.objects.filter(campaign=current).exists():
@@ -193,6 +200,11 @@ def _check_days(starts_on: date, ends_on: date) -> None:
             raise CampaignRefusedError(f"A day from {FIRST_DAY.year} to {LAST_DAY.year}.", field=field)
     if ends_on < starts_on:
         raise CampaignRefusedError("The end can't be before the start.", field="ends_on")
+
+
+def _check_landing_page(url: str) -> None:
+    if url and (reason := landing.refusal(url)):
+        raise CampaignRefusedError(reason, field="landing_url")
 
 
 def _move(campaign: Campaign, to: Campaign.Status, by: User) -> Campaign:

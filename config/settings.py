@@ -92,6 +92,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "config.middleware.RequestIdMiddleware",
+    "config.middleware.ShortWayMiddleware",
     "config.api.length.LengthRequiredMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -160,6 +161,7 @@ TASKS = (
     "platforms.tasks.renew_connections",
     "platforms.tasks.check_account",
     "platforms.tasks.check_waiting_accounts",
+    "campaigns.tasks.forget_click_salts",
     "reconciliation.tasks.look_again",
     "reconciliation.tasks.drain_lane",
     "reconciliation.tasks.sweep",
@@ -299,6 +301,10 @@ def _oauth(*, test: bool) -> dict[str, dict[str, str]]:
 OAUTH = _oauth(test=False)
 OAUTH_TEST = _oauth(test=True)
 
+# --- Tracking links -------------------------------------------------------------------------------------------------
+CLICK_FLOOD_PER_MIN = env.int("CLICK_FLOOD_PER_MIN", default=600)
+"""Visitors of one network (/24, /64) that one link counts in a minute; the others are set apart as a flood."""
+
 # --- People ---------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "affiliates.User"
 PASSWORD_HASHERS = [
@@ -334,6 +340,9 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+NUM_PROXIES = env.int("NUM_PROXIES", default=0)
+"""Proxies in front of us: so many addresses at the end of X-Forwarded-For are believed."""
+
 # --- API ------------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -353,7 +362,7 @@ REST_FRAMEWORK = {
         "caller": env.str("THROTTLE_CALLER", default="600/min"),
         "signup": env.str("THROTTLE_SIGNUP", default="20/hour"),
     },
-    "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
+    "NUM_PROXIES": NUM_PROXIES,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }

@@ -27,6 +27,7 @@ pages = [
 ]
 
 urlpatterns = [
+    path("", include("campaigns.urls")),
     path("api/v1/", include(api_v1)),
     endpoint("api/schema", views.Schema, name="api-schema"),
     endpoint("api/docs", views.Docs, name="api-docs"),

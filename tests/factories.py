@@ -7,7 +7,17 @@ import factory
 from factory.django import DjangoModelFactory
 
 from affiliates.models import Affiliate, User
-from campaigns.models import Advertiser, Brand, Campaign, CampaignPlatform, Enrolment, Market, Membership, Post
+from campaigns.models import (
+    Advertiser,
+    Brand,
+    Campaign,
+    CampaignPlatform,
+    Enrolment,
+    Market,
+    Membership,
+    Post,
+    TrackingLink,
+)
 from campaigns.naming import campaign_name
 from config import clock, vault
 from platforms.models import Connection, Platform
@@ -128,3 +138,14 @@ class PostFactory(DjangoModelFactory[Post]):
     platform = factory.LazyFunction(lambda: Platform.objects.get(slug="youtube"))
     external_id = factory.Sequence(lambda n: f"video{n:06d}")
     url = factory.LazyAttribute(lambda o: f"https://www.youtube.com/watch?v={o.external_id}")
+
+
+class TrackingLinkFactory(DjangoModelFactory[TrackingLink]):
+    """A link to the landing page of a shop."""
+
+    class Meta:
+        model = TrackingLink
+
+    campaign = factory.SubFactory(CampaignFactory, landing_url="https://shop.example/bowls?lang=en")
+    affiliate = factory.SubFactory(AffiliateFactory)
+    platform = factory.LazyFunction(lambda: Platform.objects.get(slug="youtube"))

@@ -30,6 +30,7 @@ from platforms.sandbox.server import SandboxServer
 from platforms.sandbox.world import Series
 from reconciliation.comparison import Figures
 from reconciliation.services import draining, submission
+from tests.bench import clicks
 from tests.factories import AffiliateFactory, CampaignFactory
 
 ROUNDS = 5
@@ -45,6 +46,7 @@ def main() -> None:
             youtube = {"base_url": sandbox.url, "credentials": {"api_key": "sandbox"}}
             settings.PLATFORMS = settings.PLATFORMS | {"youtube": youtube}
             _report(*_measure(sandbox))
+        clicks.measure()
     finally:
         teardown_databases(databases, verbosity=0)
 

@@ -1,16 +1,18 @@
 """Advertisers, their people and campaigns, and the posts that affiliates publish for them."""
 
+import secrets
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 
 from affiliates.models import Affiliate
+from campaigns import landing
 from campaigns.naming import CODE
 from campaigns.querysets import AdvertiserQuerySet, CampaignQuerySet, PostQuerySet
 from campaigns.rates import Rates
@@ -27,6 +29,17 @@ def validate_time_zone(name: str) -> None:
     """Raises ValidationError for a name that is no IANA time zone."""
     if name not in available_timezones():
         raise ValidationError("%(name)s is no time zone", params={"name": name})
+
+
+def validate_landing_url(url: str) -> None:
+    """Raises ValidationError for an address that is no landing page."""
+    if reason := landing.refusal(url):
+        raise ValidationError(reason)
+
+
+def new_postback_token() -> str:
+    """The last part of a campaign's postback address: nobody guesses it."""
+    return secrets.token_urlsafe(24)
 
 
 class Advertiser(Row):
@@ -145,6 +158,29 @@ class Campaign(Row):
         default=False,
         help_text="Takes claims only from affiliates who have proven their account on the platform, for its posts.",
     )
+    landing_url = models.CharField(
+        "landing page",
+        max_length=landing.MAX_URL_CHARS,
+        blank=True,
+        validators=[validate_landing_url],
+        help_text="Where tracking links lead. Without one there are none, and clicks and sales can't be verified.",
+    )
+    click_window_min = models.PositiveSmallIntegerField(
+        "click window (minutes)",
+        default=30,
+        validators=[MinValueValidator(1), MaxValueValidator(24 * 60)],
+        help_text="A visitor's clicks on one link count once in so many minutes.",
+    )
+    attribution_days = models.PositiveSmallIntegerField(
+        "attribution window (days)",
+        default=30,
+        validators=[MinValueValidator(1), MaxValueValidator(366)],
+        help_text="A sale goes back to a click that is at most so many days old.",
+    )
+    postback_token = models.CharField(max_length=64, unique=True, default=new_postback_token, editable=False)
+    allows_get_postbacks = models.BooleanField(
+        "postbacks by GET", default=False, help_text="For shops that can only call an address."
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
     )
@@ -164,6 +200,20 @@ class Campaign(Row):
             models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="campaign_currency_form"),
             models.CheckConstraint(condition=Q(claim_window_days__lte=366), name="campaign_window_bounded"),
             models.CheckConstraint(condition=Q(conversion_lag_h__lte=24 * 60), name="campaign_lag_bounded"),
+            models.CheckConstraint(
+                condition=Q(landing_url="") | Q(landing_url__regex=r"^https?://[^/@\\]+"), name="campaign_landing_form"
+            ),
+            models.CheckConstraint(
+                condition=Q(click_window_min__gte=1, click_window_min__lte=24 * 60),
+                name="campaign_click_window_bounded",
+            ),
+            models.CheckConstraint(
+                condition=Q(attribution_days__gte=1, attribution_days__lte=366), name="campaign_attribution_bounded"
+            ),
+            models.CheckConstraint(
+                condition=Q(postback_token__regex=r"^[A-Za-z0-9_-]{24,64}$"),  # noqa: S106 (a pattern)
+                name="campaign_postback_token_form",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -269,6 +319,14 @@ class Post(Row):
     is_reconciled = models.BooleanField(default=False)
     posted_at = models.DateTimeField(null=True, blank=True, help_text="When the platform says it was published.")
     displaced_at = models.DateTimeField(null=True, blank=True, help_text="A proven owner took its place.")
+    tracking_link = models.ForeignKey(
+        "campaigns.TrackingLink",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="posts",
+        help_text="Whose clicks and conversions are this post's.",
+    )
     merged_into = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="merged")
 
     objects = PostQuerySet.as_manager()

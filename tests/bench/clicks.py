@@ -1,0 +1,110 @@
+"""How fast tracking links are followed, beside a bare view that does one indexed SELECT and one committed INSERT.
+
+Both are asked by CLIENTS threads through the whole stack of middlewares, in one process, taking turns; each round's
+visitors are either all new or one and the same.
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from itertools import count
+from typing import Any
+
+from django.core.handlers.wsgi import WSGIHandler
+from django.db import connection, connections
+from django.http import HttpRequest, HttpResponse
+from django.test.utils import override_settings
+from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
+from rich.console import Console
+from rich.table import Table
+
+from campaigns.models import TrackingLink
+from config.ids import new_id
+from config.urls import urlpatterns as all_addresses
+from tests.factories import TrackingLinkFactory
+
+CLIENTS, REQUESTS, ROUNDS = 16, 3_000, 7
+AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Safari/537.36"
+_numbers = count()
+
+
+@csrf_exempt
+def bare(request: HttpRequest, code: str) -> HttpResponse:
+    """The reference: what any view needs that looks one thing up and keeps another."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM campaigns_trackinglink WHERE code = %s", [code])
+        found = cursor.fetchone()[0]
+        cursor.execute("INSERT INTO bench_visit (id, link_id) VALUES (%s, %s)", [new_id(), found])
+    return HttpResponse(status=302, headers={"Location": "https://shop.example/"})
+
+
+urlpatterns = [path("bare/<str:code>", bare), *all_addresses]
+
+
+def measure() -> None:
+    """Print requests a second of both, and their ratio."""
+    link = TrackingLinkFactory()
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE bench_visit (id uuid PRIMARY KEY, link_id uuid NOT NULL)")
+    table = Table(title=f"Following a link: {CLIENTS} clients, {REQUESTS:,} requests a round, {ROUNDS} rounds")
+    for name in ("visitors", "link, requests/s", "bare view, requests/s", "ratio"):
+        table.add_column(name, justify="left" if name == "visitors" else "right")
+    with override_settings(ROOT_URLCONF=__name__, CLICK_FLOOD_PER_MIN=10**9):
+        for name, visitors in (("all new", _new_visitors), ("one and the same", _same_visitor)):
+            rates = _rounds(link, visitors)
+            ratio = statistics.median(link / bare for link, bare in rates)
+            ours, theirs = (statistics.median(column) for column in zip(*rates, strict=True))
+            table.add_row(name, f"{ours:,.0f}", f"{theirs:,.0f}", f"{ratio:.2f}")
+    Console().print(table)
+
+
+def _rounds(link: TrackingLink, visitors: Callable[[], Iterator[str]]) -> list[tuple[float, float]]:
+    handler = WSGIHandler()
+    with ThreadPoolExecutor(CLIENTS) as pool:
+
+        def rate(address: str) -> float:
+            started = time.perf_counter()
+            list(pool.map(lambda agent: _ask(handler, address, agent), visitors()))
+            return REQUESTS / (time.perf_counter() - started)
+
+        rounds = [(rate(f"/t/{link.code}"), rate(f"/bare/{link.code}")) for _ in range(ROUNDS + 1)]
+        list(pool.map(_hang_up, range(CLIENTS)))
+    return rounds[1:]  # the first warms up
+
+
+def _hang_up(_: int) -> None:
+    time.sleep(0.02)  # so that each thread gets one
+    connections.close_all()
+
+
+def _new_visitors() -> Iterator[str]:
+    return (f"192.0.{n >> 8 & 255}.{n & 255}" for n in (next(_numbers) for _ in range(REQUESTS)))
+
+
+def _same_visitor() -> Iterator[str]:
+    return ("192.0.2.1" for _ in range(REQUESTS))
+
+
+def _ask(handler: WSGIHandler, address: str, visitor: str) -> None:
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": address,
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "REMOTE_ADDR": visitor,
+        "HTTP_USER_AGENT": AGENT,
+        "wsgi.input": BytesIO(),
+        "wsgi.url_scheme": "http",
+    }
+    answered: list[str] = []
+
+    def start(status: str, headers: Any, error: Any = None) -> Any:
+        answered.append(status)
+
+    response: Any = handler(environ, start)
+    response.close()
+    if not answered[0].startswith("302"):
+        raise AssertionError(answered[0])
