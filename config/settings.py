@@ -163,6 +163,7 @@ TASKS = (
     "platforms.tasks.check_waiting_accounts",
     "campaigns.tasks.forget_click_salts",
     "reconciliation.tasks.look_again",
+    "reconciliation.tasks.look_at_link",
     "reconciliation.tasks.drain_lane",
     "reconciliation.tasks.sweep",
     "reconciliation.tasks.merge_twins",

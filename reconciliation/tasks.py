@@ -25,3 +25,8 @@ def look_again(affiliate_id: str, platform_id: str, mode: str) -> None:
     livemode = mode == "live"
     owning.recheck_ownership(affiliate_id=UUID(affiliate_id), platform_id=UUID(platform_id), livemode=livemode)
     jobs.look_again(affiliate_id=UUID(affiliate_id), platform_id=UUID(platform_id), livemode=livemode)
+
+
+def look_at_link(link_id: str, status: str) -> None:
+    """A sale through a tracking link was reported, or changed: look at the posts that the link serves."""
+    jobs.look_at_link(link_id=UUID(link_id), is_reversal=status == "reversed")

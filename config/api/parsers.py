@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import IO, Any
 
 from django.conf import settings
@@ -35,6 +35,7 @@ class StrictJSONParser(BaseParser):
     """JSON objects in UTF-8 of bounded size and depth, without duplicate keys, NaN, NUL or lone surrogates."""
 
     media_type = "application/json"
+    read_fraction: Callable[[str], Any] = float
 
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
@@ -50,6 +51,7 @@ class StrictJSONParser(BaseParser):
                 body.decode("utf-8"),
                 object_pairs_hook=_object,
                 parse_int=_integer,
+                parse_float=self.read_fraction,
                 parse_constant=float,  # NaN and the infinities, which are refused where they stand
             )
         except UnicodeDecodeError as error:

@@ -43,20 +43,24 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
-    if isinstance(error, DomainError):
-        set_rollback()
-        errors = [{"field": error.field, "code": error.code, "detail": error.message}] if error.field else []
-        return _response(problem(error.status, error.code, error.message, errors))
-    if not isinstance(error, exceptions.APIException):
+    if not isinstance(error, DomainError | exceptions.APIException):
         return None
     set_rollback()
     headers = {}
-    if getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = error.auth_header  # type: ignore[attr-defined]
+    if challenge := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
     wait_s = getattr(error, "wait", None)
     if wait_s is not None:
         headers["Retry-After"] = str(max(1, round(wait_s + 0.5)))
-    return _response(_of_api_exception(error), headers)
+    return _response(document_of(error), headers)
+
+
+def document_of(error: DomainError | exceptions.APIException) -> dict[str, Any]:
+    """What a refusal says to its sender."""
+    if isinstance(error, DomainError):
+        errors = [{"field": error.field, "code": error.code, "detail": error.message}] if error.field else []
+        return problem(error.status, error.code, error.message, errors)
+    return _of_api_exception(error)
 
 
 def _of_api_exception(error: exceptions.APIException) -> dict[str, Any]:

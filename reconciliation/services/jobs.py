@@ -13,9 +13,11 @@ from django.db.models import F, QuerySet
 
 from affiliates.models import User
 from affiliates.services import audit
+from campaigns.models import Post
 from config import clock
 from config.errors import ConflictError
 from config.ids import new_id
+from config.middleware import current_request_id
 from config.queue import enqueue
 from platforms import budget
 from platforms.adapters import ADAPTER_CLASSES
@@ -171,6 +173,38 @@ def _by_lane(posts: Mapping[UUID, UUID]) -> dict[UUID | None, list[UUID]]:
     for post_id, lane in lanes_of(list(posts)).items():
         lanes[lane].append(posts[post_id])
     return lanes
+
+
+@transaction.atomic
+def look_at_link(*, link_id: UUID, is_reversal: bool) -> int:
+    """Our tracking counts otherwise than before for the posts of a link. Returns how many are looked at now.
+
+    Claims that are open are looked at at once where that asks no platform; the others wait for the look that is to come
+    anyway, and no call is spent on them. After a reversal every post is looked at, those with a counted verdict too:
+    their verdicts stay, and the new snapshot shows what was taken back.
+    """
+    posts = Post.objects.standing().filter(tracking_link=link_id)
+    if is_reversal:
+        claims = posts.filter(state__current_claim__isnull=False).values_list(
+            "pk", "state__current_claim__claimed_views"
+        )
+        found = sorted(claims)
+    else:
+        pending = Job.objects.filter(state=Job.State.DUE, connection=None, post__in=posts)
+        found = sorted((post_id, None) for post_id in pending.values_list("post_id", flat=True))
+    lanes = {
+        request_look(
+            post_id=post_id,
+            asks_platform=views is not None,
+            reason=Job.Reason.MANUAL,
+            due_at=clock.now(),
+            request_id=current_request_id(),
+        )
+        for post_id, views in found
+    }
+    for lane in lanes:
+        wake(lane)
+    return len(found)
 
 
 def _lock(jobs: QuerySet[Job], *, skip_locked: bool = False) -> list[UUID]:
