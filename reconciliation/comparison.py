@@ -111,7 +111,8 @@ class Truth:
 
     `availability` is the platform's answer about the post, None when it was not asked because nothing claimed needs it.
     `deleted`: the platform itself says that the post was deleted or removed. `posted_at` is None when unknown.
-    `denial`: access is denied for a reason that the affiliate can remove.
+    `denial`: access is denied for a reason that the affiliate can remove. `link_posts`: how many posts share the link
+    that clicks and conversions were counted on.
     """
 
     figures: Figures
@@ -120,6 +121,7 @@ class Truth:
     fetched_at: datetime
     posted_at: datetime | None
     denial: Denial | None = None
+    link_posts: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,8 @@ def judge(claim: Claim, truth: Truth, *, platform: str, rules: Rules, lags: Mapp
         raise ValueError("a claim names at least one figure")
     decision = _decide(claim, metrics, truth, rules, windows, looks)
     known = sum(figure.truth is not None for figure in metrics.values())
-    case = sentences.Case(platform, metrics, truth.fetched_at - claim.claimed_at, len(looks.previous) + 1)
+    delay = truth.fetched_at - claim.claimed_at
+    case = sentences.Case(platform, metrics, delay, len(looks.previous) + 1, truth.link_posts or 1)
     return Verdict(
         status=decision.status,
         level=decision.level,

@@ -35,12 +35,13 @@ _UNITS = ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(m
 @dataclass(frozen=True, slots=True)
 class Case:
     """What every sentence needs: the platform's slug, the claimed figures beside their truths, the time from the claim
-    to the look, and which look of this claim it is (the first is 1)."""
+    to the look, which look of this claim it is (the first is 1), and how many posts share the tracking link."""
 
     platform: str
     metrics: Mapping[str, MetricVerdict]
     delay: timedelta
     look: int
+    link_posts: int = 1
 
     @property
     def platform_name(self) -> str:
@@ -56,6 +57,14 @@ class Case:
         """How long after the claim, and at which look if it is not the first."""
         later = _later(self.delay)
         return later if self.look == 1 else f"{later}, at {'the second' if self.look == 2 else 'a later'} look"
+
+    @property
+    def shared(self) -> str:
+        """What is to be said where tracked figures are those of several posts; else ""."""
+        tracked = [name for name, figure in self.metrics.items() if name != Metric.VIEWS and figure.truth is not None]
+        if self.link_posts < 2 or not tracked:
+            return ""
+        return f"The link serves {self.link_posts:,} posts, whose {_and(tracked)} are counted together."
 
     def next_look(self, moment: datetime) -> str:
         """When the claim is looked at again."""
@@ -149,6 +158,8 @@ def figures_judged(
     if others:
         in_short = "; ".join(f"{_pair(metric, case.metrics[metric])} ({finding(metric)})" for metric in others)
         parts.append(_sentence(in_short))
+    if case.shared:
+        parts.append(case.shared)
     if next_look_at:
         parts.append(_sentence(_and(_lag(case, metric, lags[metric]) for metric in waiting)))
         parts.append(case.next_look(next_look_at))
@@ -207,7 +218,7 @@ def _source(case: Case, metric: str) -> str:
 
 def _why_unknown(case: Case, metrics: Collection[str]) -> str:
     tracked = [metric for metric in metrics if metric != Metric.VIEWS]
-    reasons = [f"there is no source for {_and(tracked)} yet"] if tracked else []
+    reasons = [f"our tracking counts no {' or '.join(tracked)} for this post"] if tracked else []
     if Metric.VIEWS in metrics:
         verb = "publishes" if case.platform in WITHOUT_VIEW_COUNT else "gave"
         reasons.insert(0, f"{case.platform_name} {verb} no view count")

@@ -32,6 +32,11 @@ class SubmissionSerializer(FiguresSerializer):
     url = serializers.CharField(max_length=MAX_URL_CHARS)
     title = WordsField(max_length=300, required=False, allow_blank=True)
     description = WordsField(max_length=5000, required=False, allow_blank=True, multiline=True)
+    tracking_link = WordsField(
+        max_length=16,
+        required=False,
+        help_text="The code of the link that the post carries; needed where there are several.",
+    )
 
 
 class RunRequestSerializer(StrictSerializer):

@@ -81,6 +81,7 @@ class Submissions(GenericAPIView[Any]):
             figures=given.figures,
             title=fields.get("title", ""),
             description=fields.get("description", ""),
+            tracking_link=fields.get("tracking_link", ""),
         )
         return _accepted(self, submitted)
 

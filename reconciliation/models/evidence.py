@@ -101,6 +101,11 @@ class PlatformReport(AppendOnly):
     shares = _count()
     clicks = _count()
     conversions = _count()
+    link_posts = models.PositiveIntegerField(
+        "posts of the link",
+        null=True,
+        help_text="Clicks and conversions are those of a link that serves so many posts.",
+    )
     spend = models.DecimalField(max_digits=10, decimal_places=2, null=True, blank=True)
     posted_at = models.DateTimeField(null=True)
     provenance = models.JSONField(default=dict, help_text="Which source said each figure.")

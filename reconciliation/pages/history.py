@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from config.templatetags.look import badge_for, figure
-from platforms.metrics import Availability
+from platforms.metrics import Availability, Metric
 from reconciliation.comparison import Denial
 from reconciliation.models import AffiliateReport, PlatformReport, ReconciliationLog
 from reconciliation.rules import CLAIMABLE
@@ -39,7 +39,7 @@ def history(
     events = [
         *(_claim(claim, affiliate) for claim in claims),
         *(_look(look, platform) for look in looks),
-        *(_revision(*pair, platform) for pair in _falls(looks)),
+        *(_revision(*fall, platform) for fall in _falls(looks)),
         *(_verdict(verdict) for verdict in verdicts),
     ]
     return sorted(events, key=lambda event: (event.at, event.rank), reverse=True)
@@ -48,7 +48,12 @@ def history(
 def quantities(row: AffiliateReport | PlatformReport, prefix: str = "", names: Sequence[str] = _SHOWN) -> str:
     """The figures a row has: "12,400 views, 310 clicks"; "" where it has none."""
     known = [(name, getattr(row, prefix + name)) for name in names]
-    return ", ".join(f"{figure(n)} {name.removesuffix('s') if n == 1 else name}" for name, n in known if n is not None)
+    return ", ".join(quantity(n, name) for name, n in known if n is not None)
+
+
+def quantity(number: int, name: str) -> str:
+    """A figure with its unit: "1 click", "12,400 views"."""
+    return f"{figure(number)} {name.removesuffix('s') if number == 1 else name}"
 
 
 def _claim(claim: AffiliateReport, affiliate: str) -> Event:
@@ -71,18 +76,23 @@ def _look(look: PlatformReport, platform: str) -> Event:
     return Event(look.fetched_at, 1, title, tone="verified")
 
 
-def _falls(looks: Sequence[PlatformReport]) -> Iterable[tuple[PlatformReport, PlatformReport]]:
-    """Neighbouring looks with known views of which the later has fewer."""
-    counted = [look for look in looks if look.views is not None]
-    return ((before, after) for before, after in pairwise(counted) if after.views < before.views)
+def _falls(looks: Sequence[PlatformReport]) -> Iterable[tuple[Metric, PlatformReport, PlatformReport]]:
+    """Neighbouring looks with a known figure of which the later is less: views, clicks or conversions."""
+    for metric in CLAIMABLE:
+        counted = [look for look in looks if getattr(look, metric) is not None]
+        for before, after in pairwise(counted):
+            if getattr(after, metric) < getattr(before, metric):
+                yield metric, before, after
 
 
-def _revision(before: PlatformReport, after: PlatformReport, platform: str) -> Event:
+def _revision(metric: Metric, before: PlatformReport, after: PlatformReport, platform: str) -> Event:
+    earlier, later = getattr(before, metric), getattr(after, metric)
+    who = platform if metric == Metric.VIEWS else "Our tracking"
     return Event(
         after.fetched_at,
         2,
-        f"{platform} took back {figure(before.views - after.views)} views",
-        f"{figure(before.views)} before, {figure(after.views)} now. What fell after a claim is not held against it.",
+        f"{who} took back {quantity(earlier - later, metric)}",
+        f"{figure(earlier)} before, {figure(later)} now. What fell after a claim is not held against it.",
         tone="medium",
     )
 

@@ -22,6 +22,7 @@ from django.db import transaction
 
 from campaigns.models import CampaignPlatform, Post
 from campaigns.rates import Rates, worth
+from campaigns.tracking import totals
 from config import clock
 from config.queue import enqueue
 from platforms.adapters import NOT_CONNECTED
@@ -103,6 +104,7 @@ def settle(*, batch: Batch, answer: Answer) -> int:
     if not looks:
         return 0
     _note_identities(looks, batch, answer)
+    _note_tracking(looks, answer)
     context = _context(looks)
     for look in looks:
         _judge_claims(look, context)
@@ -158,6 +160,30 @@ def _note_identities(looks: Sequence[_Look], batch: Batch, answer: Answer) -> No
 _DENIALS = {NOT_CONNECTED: Denial.NOT_CONNECTED, NO_POST: Denial.NO_POST}
 
 
+def _note_tracking(looks: Sequence[_Look], answer: Answer) -> None:
+    """What our own tracking counted until the answer came, for posts that have a link. Where nothing counts, nothing is
+    written: unknown is not 0."""
+    links = {look.post.tracking_link_id for look in looks if look.post.tracking_link_id}
+    found = totals.tracked(links, as_of=answer.fetched_at) if links else {}
+    for look in looks:
+        tracked = found.get(look.post.tracking_link_id) if look.post.tracking_link_id else None
+        if tracked is None:
+            continue
+        snapshot = look.snapshot
+        snapshot.link_posts = tracked.posts
+        for metric, figure in ((Metric.CLICKS, tracked.clicks), (Metric.CONVERSIONS, tracked.conversions)):
+            if figure is not None:
+                setattr(snapshot, metric.value, figure)
+                _note_source(snapshot, metric, Provenance.OWN_TRACKING)
+
+
+def _note_source(snapshot: PlatformReport, metric: Metric, provenance: Provenance) -> None:
+    """Who said a figure, and what it meant on that day."""
+    platform = snapshot.post.platform.slug
+    snapshot.provenance[metric.value] = provenance.value
+    snapshot.definitions[metric.value] = definition_id(platform, metric.value, snapshot.fetched_at.date())
+
+
 def _snapshot(job: Job, reading: PostReading | None, fetched_at: datetime, lane: Connection | None) -> PlatformReport:
     """The row as it would be written. Figures of a post that is not live are nobody's truth and stay out."""
     snapshot = PlatformReport(
@@ -180,10 +206,7 @@ def _snapshot(job: Job, reading: PostReading | None, fetched_at: datetime, lane:
             figure = getattr(reading.metrics, metric.value)
             if figure is not None:
                 setattr(snapshot, metric.value, figure)
-                snapshot.provenance[metric.value] = provenance.value
-                snapshot.definitions[metric.value] = definition_id(
-                    job.post.platform.slug, metric.value, fetched_at.date()
-                )
+                _note_source(snapshot, metric, provenance)
     return snapshot
 
 
@@ -230,6 +253,7 @@ def _verdict(
             fetched_at=snapshot.fetched_at,
             posted_at=snapshot.posted_at,
             denial=look.denial,
+            link_posts=snapshot.link_posts,
         ),
         platform=post.platform.slug,
         rules=context.matrix.rules_for(str(post.campaign_id), post.platform.slug, context.ruleset.version),
@@ -295,12 +319,17 @@ def _counts_for_trust(verdict: ReconciliationLog) -> bool:
 
 
 def _tells_something_new(look: _Look) -> bool:
-    """A figure or the availability changed since the newest snapshot."""
-    if look.snapshot.availability is None:
+    """A figure or the availability changed since the newest snapshot. Where no platform was asked, only our own
+    tracking can have something to tell."""
+    before, told = look.state.latest_snapshot, _TRACKED
+    if look.snapshot.availability is not None:
+        told += ("availability", "deleted", "denial", "views", "likes", "comments", "shares")
+    elif all(getattr(look.snapshot, name) is None for name in told):
         return False
-    before = look.state.latest_snapshot
-    told = ("availability", "deleted", "denial", "views", "likes", "comments", "shares")
     return before is None or any(getattr(before, name) != getattr(look.snapshot, name) for name in told)
+
+
+_TRACKED: tuple[str, ...] = ("clicks", "conversions")
 
 
 def _trust_event(verdict: ReconciliationLog) -> TrustEvent:
@@ -346,7 +375,9 @@ def _update_state(look: _Look, asked: bool) -> None:
     state, snapshot = look.state, look.snapshot
     if asked:
         state.last_fetched_at = snapshot.fetched_at
-    if look.is_new and (asked or state.latest_snapshot is None):  # what asked nobody tells nothing newer of the figures
+    before = state.latest_snapshot
+    if look.is_new and (asked or before is None or before.availability is None):
+        # What asked no platform tells nothing newer of its figures, and takes the place of its like only.
         state.latest_snapshot = snapshot
     if snapshot.availability == Availability.LIVE and state.seen_live_at is None:
         state.seen_live_at = snapshot.fetched_at

@@ -11,7 +11,7 @@ from django.db.models import F, Q
 
 from affiliates.models import Affiliate
 from affiliates.services import audit
-from campaigns.models import Campaign, CampaignPlatform, Enrolment, Post, PostText
+from campaigns.models import Campaign, CampaignPlatform, Enrolment, Post, PostText, TrackingLink
 from config import clock
 from config.middleware import current_request_id
 from config.queue import enqueue
@@ -72,12 +72,14 @@ def submit(
     figures: Figures,
     title: str = "",
     description: str = "",
+    tracking_link: str = "",
     method: AffiliateReport.Method = AffiliateReport.Method.API,
 ) -> Submission:
     """Take an affiliate's claim for the post behind `url`: a new post, a new claim on theirs, or nothing new.
 
-    Raises ClaimRefusedError (nothing is written), and SecondClaimantError where somebody else claims this content:
-    then the attempt is recorded after the rollback.
+    `tracking_link` is the code of the link that the post carries; without it a new post has the affiliate's only one
+    for this campaign and platform. Raises ClaimRefusedError (nothing is written), and SecondClaimantError where
+    somebody else claims this content: then the attempt is recorded after the rollback.
     """
     target = _target(url, platform)
     try:
@@ -89,6 +91,7 @@ def submit(
                 target=target,
                 figures=figures,
                 words={"title": title, "description": description},
+                code=tracking_link,
                 method=method,
             )
     except SecondClaimantError as refusal:
@@ -125,6 +128,7 @@ def _submit(
     target: _Target,
     figures: Figures,
     words: dict[str, str],
+    code: str,
     method: AffiliateReport.Method,
 ) -> Submission:
     lock_content(platform, target.external_id)
@@ -147,12 +151,38 @@ def _submit(
             short_url=target.short_url,
             is_identified=target.is_identified,
         )
+    _bind(post, code, is_new=is_new_post)
     given = {name: text for name, text in words.items() if text}
     if given:
         PostText.objects.bulk_create(
             [PostText(post=post, **given)], update_conflicts=True, unique_fields=["post"], update_fields=list(given)
         )
     return _claim(post, figures, method, is_new_post=is_new_post)
+
+
+def _bind(post: Post, code: str, *, is_new: bool) -> None:
+    """Tie a post to its tracking link: the one that is named, or, if it is new, the only one there is. For good: what
+    was counted for a post is never another link's."""
+    links = TrackingLink.objects.filter(
+        campaign=post.campaign_id, platform=post.platform_id, affiliate=post.affiliate_id
+    )
+    if code:
+        link = links.filter(code=code).first()
+        if link is None:
+            raise ClaimRefusedError(
+                "You have no such link for this campaign and platform.", field="tracking_link", code="unknown_link"
+            )
+    else:
+        usable = list(links.usable()[:2]) if is_new else []
+        link = usable[0] if len(usable) == 1 else None
+    if link is None or post.tracking_link_id == link.pk:
+        return
+    if post.tracking_link_id:
+        raise ClaimRefusedError(
+            "This post has another tracking link already, which stays.", field="tracking_link", code="link_bound"
+        )
+    post.tracking_link = link
+    post.save(update_fields=["tracking_link"])
 
 
 def _target(url: str, platform: Platform) -> _Target:

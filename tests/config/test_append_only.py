@@ -1,12 +1,15 @@
 """What is only ever added: refused in Python, and by PostgreSQL itself."""
 
+from decimal import Decimal
+
 import pytest
 from django.apps import apps
 from django.db import DatabaseError, connection, transaction
 
 from affiliates.services import audit
+from campaigns.tracking.conversions import Postback, take_postback
 from config.models import AppendOnly, AppendOnlyError
-from tests.factories import AffiliateFactory, CampaignFactory
+from tests.factories import AffiliateFactory, CampaignFactory, TrackingLinkFactory
 
 APPEND_ONLY = [model for model in apps.get_models() if issubclass(model, AppendOnly)]
 
@@ -20,12 +23,16 @@ def _rows(claim, drain_all, world_post, today):
     drain_all()
 
     audit(actor=affiliate.user, action="test", row=affiliate)
+    link = TrackingLinkFactory()
+    sale = Postback("T-1", Decimal(1), "USD", "pending", "0" * 64, code=link.code)
+    take_postback(campaign=link.campaign, postback=sale)
 
 
 def test_the_tables_of_record_are_append_only():
     assert {model.__name__ for model in APPEND_ONLY} == {
         "AffiliateReport",
         "AuditEvent",
+        "ConversionEvent",
         "PlatformReport",
         "ReconciliationLog",
         "RuleSet",

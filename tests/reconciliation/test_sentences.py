@@ -170,8 +170,8 @@ def test_durations_are_in_words_up_to_twelve(after, words):
             (900, 10, 3),
             (900, None, None),
             "Claimed 900 views; YouTube counted 900 four minutes later: within the count. "
-            "Clicks: 10 claimed (there is no source for clicks yet); "
-            "conversions: 3 claimed (there is no source for conversions yet).",
+            "Clicks: 10 claimed (our tracking counts no clicks for this post); "
+            "conversions: 3 claimed (our tracking counts no conversions for this post).",
         ),
     ],
 )
@@ -261,13 +261,13 @@ def test_further_looks_are_later_ones():
     [
         ("reddit", (900,), (), "Claimed 900 views; Reddit publishes no view count"),
         ("youtube", (900,), (), "Claimed 900 views; YouTube gave no view count"),
-        ("youtube", (None, 1), (), "Claimed 1 click; there is no source for clicks yet"),
+        ("youtube", (None, 1), (), "Claimed 1 click; our tracking counts no clicks for this post"),
         (
             "reddit",
             (900, 10, 3),
             (),
-            "Claimed 900 views, 10 clicks and 3 conversions; Reddit publishes no view count and there is no source "
-            "for clicks and conversions yet",
+            "Claimed 900 views, 10 clicks and 3 conversions; Reddit publishes no view count and our tracking "
+            "counts no clicks or conversions for this post",
         ),
     ],
 )
