@@ -3,14 +3,16 @@
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.reverse import reverse
 
-from campaigns.models import Campaign, valid_currency
+from campaigns.landing import MAX_URL_CHARS
+from campaigns.models import Campaign, valid_currency, validate_landing_url
 from campaigns.rates import Rates
 from campaigns.services import FIRST_DAY, LAST_DAY, PlatformTerms
 from config.api.fields import AmountField, CountField, DayField, FlagField, StrictSerializer, WordsField
 from platforms.api.fields import PlatformField
 
-ADVERTISER_SIDE_ONLY = ("budget", "conversion_lag_h")
+ADVERTISER_SIDE_ONLY = ("budget", "conversion_lag_h", "attribution_days", "allows_get_postbacks", "postback_url")
 MAX_PLATFORMS = 20
 
 
@@ -64,6 +66,20 @@ class CampaignSettingsSerializer(StrictSerializer):
         required=False, help_text="One post may also serve another campaign that allows it."
     )
     requires_proof = FlagField(required=False, help_text="Claims are taken for posts of proven accounts only.")
+    landing_url = WordsField(
+        required=False,
+        allow_blank=True,
+        max_length=MAX_URL_CHARS,
+        validators=[validate_landing_url],
+        help_text="Where tracking links lead. Without one there are none, and clicks and sales can't be verified.",
+    )
+    click_window_min = CountField(
+        required=False, min_value=1, max_value=24 * 60, help_text="A visitor counts once in so many minutes."
+    )
+    attribution_days = CountField(
+        required=False, min_value=1, max_value=366, help_text="A sale goes back to a click at most so many days old."
+    )
+    allows_get_postbacks = FlagField(required=False, help_text="For shops that can only call an address.")
 
 
 class NewCampaignSerializer(CampaignSettingsSerializer, PlatformsSerializer):
@@ -80,7 +96,7 @@ class NewCampaignSerializer(CampaignSettingsSerializer, PlatformsSerializer):
 
 
 class CampaignSerializer(CampaignSettingsSerializer):
-    """A campaign. Budget and conversion lag are for the advertiser's side: affiliates' answers are without them."""
+    """A campaign. Affiliates' answers are without what is the advertiser's side's alone: see ADVERTISER_SIDE_ONLY."""
 
     id = serializers.UUIDField(read_only=True)
     name = serializers.CharField(read_only=True)
@@ -91,8 +107,12 @@ class CampaignSerializer(CampaignSettingsSerializer):
     market = serializers.CharField(source="market.code", read_only=True)
     last_claim_day = serializers.DateField(read_only=True)
     platforms = PlatformTermsSerializer(source="campaign_platforms", many=True, read_only=True)
+    postback_url = serializers.SerializerMethodField(help_text="Where the advertiser's shop reports its sales.")
     created_at = serializers.DateTimeField(read_only=True)
     updated_at = serializers.DateTimeField(read_only=True)
+
+    def get_postback_url(self, campaign: Campaign) -> str:
+        return str(reverse("postback", [campaign.postback_token], request=self.context["request"]))
 
     def to_representation(self, instance: Campaign) -> dict[str, Any]:
         """Leaves out what is the advertiser's alone, unless `own_advertisers` (None: all) in the context says so."""

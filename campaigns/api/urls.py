@@ -1,6 +1,6 @@
 """Addresses under /api/v1."""
 
-from campaigns.api import views
+from campaigns.api import tracking, views
 from config.api.routing import endpoint
 
 urlpatterns = [
@@ -10,6 +10,13 @@ urlpatterns = [
     endpoint("campaigns/<uuid:campaign_id>/pause", views.Pause, name="api-campaign-pause"),
     endpoint("campaigns/<uuid:campaign_id>/complete", views.Complete, name="api-campaign-complete"),
     endpoint("campaigns/<uuid:campaign_id>/platforms", views.CampaignPlatforms, name="api-campaign-platforms"),
+    endpoint("campaigns/<uuid:campaign_id>/links", tracking.Links, name="api-campaign-links"),
+    endpoint("campaigns/<uuid:campaign_id>/postback-keys", tracking.PostbackKeys, name="api-postback-keys"),
+    endpoint(
+        "campaigns/<uuid:campaign_id>/postback-keys/<uuid:key_id>",
+        tracking.PostbackKeyDetail,
+        name="api-postback-key",
+    ),
     endpoint("brands", views.Brands, name="api-brands"),
     endpoint("markets", views.Markets, name="api-markets"),
 ]

@@ -47,11 +47,8 @@ class CampaignView(GenericAPIView[Campaign]):
         return {**super().get_serializer_context(), "own_advertisers": own}
 
     def managed(self, campaign_id: UUID) -> Campaign:
-        """A campaign to change. Raises Http404 for whom it does not exist, NotAllowedError for who may only read it."""
-        campaign: Campaign = get_object_or_404(Campaign.objects.visible_to(self.request.user), pk=campaign_id)
-        if not Campaign.objects.managed_by(self.request.user).filter(pk=campaign_id).exists():
-            raise NotAllowedError("Only staff and this advertiser's managers may do this.")
-        return campaign
+        """A campaign to change."""
+        return managed_campaign(self.request, campaign_id)
 
     def answer(self, campaign: Campaign, **response: Any) -> Response:
         """A campaign as the database has it now."""
@@ -183,6 +180,14 @@ class Markets(ListAPIView[Market]):
         serializer.is_valid(raise_exception=True)
         market = services.create_market(by=request.user, **serializer.validated_data)
         return Response(MarketSerializer(market).data, status=201)
+
+
+def managed_campaign(request: Request, campaign_id: UUID) -> Campaign:
+    """A campaign to decide on. Raises Http404 for whom it does not exist, NotAllowedError for who may only read it."""
+    campaign: Campaign = get_object_or_404(Campaign.objects.visible_to(request.user), pk=campaign_id)
+    if not Campaign.objects.managed_by(request.user).filter(pk=campaign_id).exists():
+        raise NotAllowedError("Only staff and this advertiser's managers may do this.")
+    return campaign
 
 
 def advertiser_of(request: Request, advertiser_id: UUID | None) -> Advertiser:

@@ -87,6 +87,11 @@ def test_a_manager_makes_a_campaign_for_the_own_advertiser(people):
         "is_open": True,
         "allows_shared_content": False,
         "requires_proof": False,
+        "landing_url": "",
+        "click_window_min": 30,
+        "attribution_days": 30,
+        "allows_get_postbacks": False,
+        "postback_url": f"http://testserver/postback/{campaign.postback_token}",
         "platforms": [
             unpaid | {"platform": "x", "rate_per_click": "0.2500"},
             unpaid | {"platform": "youtube", "rate_per_1000_views": "12.5000"},
@@ -229,7 +234,9 @@ def test_an_affiliate_sees_what_it_earns_and_neither_budget_nor_rules(people, cl
     both = AffiliateFactory()
     MembershipFactory(advertiser=people.advertiser, user=both.user, role="viewer")
     theirs, ours = people.affiliate.get(at(campaign)).json(), people.bob.get(at(campaign)).json()
-    assert set(ours) - set(theirs) == {"budget", "conversion_lag_h"}
+    assert set(ours) - set(theirs) == {
+        *("budget", "conversion_lag_h", "attribution_days", "allows_get_postbacks", "postback_url"),
+    }
     assert people.affiliate.get(LIST).json()["results"] == [theirs]
     assert theirs["platforms"][0]["rate_per_1000_views"] == "10.0000"
     assert theirs["currency"] == "USD"

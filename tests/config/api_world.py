@@ -24,10 +24,21 @@ SUBMISSION = FIGURES | {
     "campaign": "{campaign_id}",
     "platform": "youtube",
     "url": "https://www.youtube.com/watch?v=abcdefghijk",
+    "tracking_link": "{link_code}",
     "title": "A title",
     "description": "What it is about.",
 }
-CAMPAIGN = {"starts_on": "2026-12-01", "ends_on": "2026-12-31", "budget": "10.00", "claim_window_days": 7}
+CAMPAIGN = {
+    "starts_on": "2026-12-01",
+    "ends_on": "2026-12-31",
+    "budget": "10.00",
+    "claim_window_days": 7,
+    "landing_url": "https://shop.example/",
+    "click_window_min": 60,
+    "attribution_days": 7,
+    "allows_get_postbacks": True,
+}
+LINK = {"platform": "youtube", "label": "In the bio", "destination": "/sale", "another": True}
 PLATFORMS = {"platforms": [{"platform": "youtube", "rate_per_click": "0.50"}]}
 SETTINGS = {
     "views_lag_h": 48,
@@ -76,6 +87,9 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/api/v1/campaigns/{campaign_id}/pause"): {},
     ("POST", "/api/v1/campaigns/{campaign_id}/complete"): {},
     ("PUT", "/api/v1/campaigns/{campaign_id}/platforms"): PLATFORMS,
+    ("POST", "/api/v1/campaigns/{campaign_id}/links"): LINK,
+    ("POST", "/api/v1/campaigns/{campaign_id}/postback-keys"): {},
+    ("DELETE", "/api/v1/campaigns/{campaign_id}/postback-keys/{key_id}"): {},
     ("POST", "/api/v1/brands"): {"code": "NEW", "name": "New brand", "advertiser": "{advertiser_id}"},
     ("POST", "/api/v1/markets"): {"code": "NEW", "country": "New country", "region": "New region"},
     ("PUT", "/api/v1/platforms/{platform}/config"): SETTINGS,

@@ -8,6 +8,7 @@ from rest_framework.test import APIClient
 from alerts import services as alert_services
 from alerts.models import Alert
 from campaigns.models import Post
+from campaigns.tracking.keys import create_postback_key
 from platforms.models import Platform
 from platforms.services import accounts
 from reconciliation.models import ReconciliationLog
@@ -22,6 +23,7 @@ from tests.factories import (
     EnrolmentFactory,
     MarketFactory,
     MembershipFactory,
+    TrackingLinkFactory,
     UserFactory,
 )
 
@@ -32,7 +34,13 @@ def world(db, today, settings, client_of, sandbox, world_post, claim, drain_all)
     settings.OPEN_SIGNUP = True
     advertiser = AdvertiserFactory()
     brand = BrandFactory(advertiser=advertiser, code="BRAND")
-    campaign = CampaignFactory(advertiser=advertiser, brand=brand, market=MarketFactory(code="MARKET"), is_open=False)
+    campaign = CampaignFactory(
+        advertiser=advertiser,
+        brand=brand,
+        market=MarketFactory(code="MARKET"),
+        is_open=False,
+        landing_url="https://shop.example/",
+    )
     affiliate = AffiliateFactory()
     EnrolmentFactory(campaign=campaign, affiliate=affiliate)
     members: dict[str, Any] = {
@@ -48,6 +56,7 @@ def world(db, today, settings, client_of, sandbox, world_post, claim, drain_all)
     run = runs.request_run(posts=Post.objects.all(), by=members["manager"], scope={})
     platform = Platform.objects.get(slug="reddit")
     by_code = {"affiliate": affiliate, "livemode": True, "by": affiliate.user}
+    link = TrackingLinkFactory(campaign=campaign, affiliate=affiliate)
     account = accounts.claim_account(platform=platform, handle="@somebody_else", **by_code)
     rows = {
         "account_id": account,
@@ -56,6 +65,7 @@ def world(db, today, settings, client_of, sandbox, world_post, claim, drain_all)
         "affiliate_id": affiliate,
         "alert_id": Alert.objects.get(),
         "campaign_id": campaign,
+        "key_id": create_postback_key(campaign=campaign, by=members["manager"])[0],
         "post_id": verdict.post,
         "result_id": verdict,
         "run_id": run,
@@ -64,5 +74,5 @@ def world(db, today, settings, client_of, sandbox, world_post, claim, drain_all)
         people=people,
         clients={"anonymous": APIClient()} | {role: client_of(user) for role, user in people.items()},
         strangers={role: client_of(user) for role, user in strangers.items()},
-        ids={name: str(row.pk) for name, row in rows.items()},
+        ids={name: str(row.pk) for name, row in rows.items()} | {"link_code": link.code},
     )

@@ -26,8 +26,20 @@ NO_SECRETS = [
     "x", 1, True, [], {"no_such": "x"}, {"api_key": 5}, {"api_key": ""}, {"api_key": "\u0665"}, {"api_key": "a\nb"},
     {"api_key": ["x"]}, {"api_key": "x" * 100_000},
 ]  # fmt: skip
+NO_LANDING_PAGES = [
+    "ftp://shop.example/", "javascript:alert(1)", "//shop.example/", "https://user@shop.example/", "not a link",
+    "https://b\u00fccher.example/", "https://shop.example/\u202e", "x" * 100_000, 5, True, [], {},
+]  # fmt: skip
 NO_LISTS = ["x", 1, True, {}, [1], [[]], [None], [{}], [{"platform": 1}], [{"platform": "\u0665"}]]
 VALUES = {
+    "allows_get_postbacks": NO_FLAGS,
+    "another": NO_FLAGS,
+    "attribution_days": [0, 367, *COUNTS],
+    "click_window_min": [0, 1_441, *COUNTS],
+    "destination": [*(url for url in URLS if url), 5, [], {}, True],
+    "label": NO_TEXTS,
+    "landing_url": NO_LANDING_PAGES,
+    "tracking_link": TEXTS,
     "advertiser": NO_IDS,
     "affiliate": NO_IDS,
     "allows_shared_content": NO_FLAGS,
