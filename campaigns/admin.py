@@ -10,9 +10,24 @@ from django.http import HttpRequest
 
 from affiliates.admin import AuditedAdmin, actor
 from campaigns import services
-from campaigns.models import Advertiser, Brand, Campaign, CampaignPlatform, Enrolment, Market, Membership
+from campaigns.models import (
+    Advertiser,
+    Brand,
+    Campaign,
+    CampaignPlatform,
+    Click,
+    Conversion,
+    ConversionEvent,
+    Enrolment,
+    Market,
+    Membership,
+    PostbackKey,
+    TrackingLink,
+)
 from campaigns.rates import Rates
-from config.admin import RowAdmin, RowInline, badge
+from campaigns.tracking.keys import revoke_postback_key
+from campaigns.tracking.links import disable_link, enable_link
+from config.admin import ClosedAdmin, ClosedInline, RowAdmin, RowInline, badge, set_or_not
 
 _RATES = ("rate_per_1000_views", "rate_per_click", "rate_per_conversion")
 _SETTINGS = (
@@ -25,6 +40,10 @@ _SETTINGS = (
     "is_open",
     "allows_shared_content",
     "requires_proof",
+    "landing_url",
+    "click_window_min",
+    "attribution_days",
+    "allows_get_postbacks",
 )
 
 
@@ -141,6 +160,9 @@ class CampaignAdmin(RowAdmin):
         ("Posts", "campaigns_post", "campaign__id__exact"),
         ("Alerts", "alerts_alert", "campaign__id__exact"),
         ("Affiliates", "campaigns_enrolment", "campaign__id__exact"),
+        ("Tracking links", "campaigns_trackinglink", "campaign__id__exact"),
+        ("Conversions", "campaigns_conversion", "campaign__id__exact"),
+        ("Postback keys", "campaigns_postbackkey", "campaign__id__exact"),
     )
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -201,3 +223,88 @@ class EnrolmentAdmin(AuditedAdmin):
     autocomplete_fields = ("campaign", "affiliate")
     fields = ("campaign", "affiliate", "status", "id", "created_at")
     fixed = ("campaign", "affiliate")
+
+
+@admin.register(TrackingLink)
+class TrackingLinkAdmin(ClosedAdmin):
+    list_display = ("code", "affiliate", "campaign", "platform", "label", "created_at", "disabled_at")
+    list_select_related = ("affiliate", "campaign", "platform")
+    list_filter = (set_or_not("disabled_at", "use", "Out of use", "In use"), "platform", "campaign__livemode")
+    search_fields = ("code", "label", "affiliate__name", "campaign__campaign_name")
+    fields = ("code", "campaign", "platform", "affiliate", "label", "destination", "disabled_at", "id", "created_at")
+    actions = ("disable", "enable")
+    row_actions = actions
+    related_lists = (
+        ("Clicks", "campaigns_click", "link__id__exact"),
+        ("Conversions", "campaigns_conversion", "link__id__exact"),
+        ("Posts", "campaigns_post", "tracking_link__id__exact"),
+    )
+
+    def offers(self, action: str, row: TrackingLink) -> bool:
+        return (row.disabled_at is None) == (action == "disable")
+
+    @admin.action(description="Take out of use", permissions=["decide"])
+    def disable(self, request: HttpRequest, queryset: QuerySet[TrackingLink]) -> None:
+        by = actor(request)
+        self.act_on_each(request, queryset, lambda row: disable_link(link=row, by=by), "taken out of use")
+
+    @admin.action(description="Put into use", permissions=["decide"])
+    def enable(self, request: HttpRequest, queryset: QuerySet[TrackingLink]) -> None:
+        by = actor(request)
+        self.act_on_each(request, queryset, lambda row: enable_link(link=row, by=by), "put into use")
+
+
+@admin.register(Click)
+class ClickAdmin(ClosedAdmin):
+    """Visits. The hashes tell nobody anything and are not shown."""
+
+    list_display = ("at", "link", "link__affiliate", "link__campaign", "invalid_reason")
+    list_select_related = ("link__affiliate", "link__campaign")
+    list_filter = ("invalid_reason", "at")
+    search_fields = ("=id", "=link__code")
+    fields = ("id", "link", "at", "invalid_reason")
+    show_full_result_count = False
+
+
+class ConversionEventInline(ClosedInline):
+    model = ConversionEvent
+    verbose_name_plural = "events"
+    fields = ("at", "sequence", "status", "digest")
+
+
+@admin.register(Conversion)
+class ConversionAdmin(ClosedAdmin):
+    list_display = ("received_at", "transaction_id", "campaign", "link", "amount", "currency", "status", "unattributed")
+    list_select_related = ("campaign", "link")
+    list_filter = ("status", "unattributed", "received_at")
+    search_fields = ("=transaction_id", "=link__code", "campaign__campaign_name")
+    inlines = (ConversionEventInline,)
+
+
+@admin.register(ConversionEvent)
+class ConversionEventAdmin(ClosedAdmin):
+    list_display = ("at", "conversion", "sequence", "status")
+    list_select_related = ("conversion",)
+    list_filter = ("status", "at")
+    search_fields = ("=conversion__transaction_id",)
+
+
+@admin.register(PostbackKey)
+class PostbackKeyAdmin(ClosedAdmin):
+    """Keys without their secrets. They are made over the API, which shows a secret once."""
+
+    list_display = ("prefix", "last4", "campaign", "created_at", "revoked_at")
+    list_select_related = ("campaign",)
+    list_filter = (set_or_not("revoked_at", "state", "Revoked", "Live"),)
+    search_fields = ("campaign__campaign_name", "=last4")
+    fields = ("campaign", "prefix", "last4", "revoked_at", "id", "created_at")
+    actions = ("revoke",)
+    row_actions = actions
+
+    def offers(self, action: str, row: PostbackKey) -> bool:
+        return row.revoked_at is None
+
+    @admin.action(description="Revoke", permissions=["decide"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[PostbackKey]) -> None:
+        by = actor(request)
+        self.act_on_each(request, queryset, lambda row: revoke_postback_key(key=row, by=by), "revoked")

@@ -9,7 +9,8 @@ from django.core.validators import RegexValidator
 from django.forms.models import model_to_dict
 
 from affiliates.models import User
-from campaigns.models import Advertiser, Brand, Campaign, CampaignPlatform, Market, valid_code
+from campaigns.landing import MAX_URL_CHARS
+from campaigns.models import Advertiser, Brand, Campaign, CampaignPlatform, Market, valid_code, validate_landing_url
 from campaigns.naming import CODE, campaign_name
 from campaigns.rates import Rates
 from campaigns.services import PlatformTerms
@@ -64,6 +65,29 @@ class CampaignForm(forms.Form):
         label="Proven accounts only",
         required=False,
         help_text="Affiliates connect or prove their account first; posts of other accounts stay unverified.",
+    )
+
+    landing_url = forms.CharField(
+        label="Landing page",
+        max_length=MAX_URL_CHARS,
+        required=False,
+        validators=[validate_landing_url],
+        help_text="Where affiliates' tracking links lead. Without one, clicks and sales can't be verified.",
+    )
+    click_window_min = forms.IntegerField(
+        label="Click window, minutes",
+        min_value=1,
+        max_value=24 * 60,
+        help_text="A visitor's clicks on one link count once in that time.",
+    )
+    attribution_days = forms.IntegerField(
+        label="Attribution window, days",
+        min_value=1,
+        max_value=366,
+        help_text="A sale goes back to a click that is at most so old.",
+    )
+    allows_get_postbacks = forms.BooleanField(
+        label="The shop may report sales by GET", required=False, help_text="For shops that can only call an address."
     )
 
     def __init__(self, data: Any = None, *, campaign: Campaign, **kwargs: Any) -> None:

@@ -86,6 +86,7 @@ class PostAdmin(LookedAtAdmin):
         "is_reconciled",
         "displaced_at",
         "merged_into",
+        "tracking_link",
         "external_id",
         "id",
         "created_at",

@@ -49,6 +49,8 @@ def settings(**changes: object) -> dict[str, object]:
         "currency": "USD",
         "budget": "",
         "conversion_lag_h": 72,
+        "click_window_min": 30,
+        "attribution_days": 30,
     } | changes
 
 
