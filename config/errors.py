@@ -5,11 +5,12 @@ class DomainError(Exception):
     """A refusal that its sender can understand and act upon.
 
     `code` is stable and documented, `message` a sentence, `field` the input it is about (None: the whole request),
-    `status` the HTTP status an endpoint answers with.
+    `status` the HTTP status an endpoint answers with, `retry_after_s` when it makes sense to ask again.
     """
 
     code = "refused"
     status = 422
+    retry_after_s: int | None = None
 
     def __init__(self, message: str, *, field: str | None = None, code: str | None = None) -> None:
         super().__init__(message)

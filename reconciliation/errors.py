@@ -20,6 +20,17 @@ class SecondClaimantError(ConflictError):
         self.post = post
 
 
+class BusyError(DomainError):
+    """Somebody else's work on the same rows takes longer than a caller should wait."""
+
+    code = "busy"
+    status = 503
+    retry_after_s = 5
+
+    def __init__(self) -> None:
+        super().__init__("A file is being imported as a whole: try again in a few seconds.")
+
+
 class RunRefusedError(DomainError):
     """A run that would look at nothing, or at too much."""
 

@@ -49,7 +49,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     headers = {}
     if challenge := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
-    wait_s = getattr(error, "wait", None)
+    wait_s = error.retry_after_s if isinstance(error, DomainError) else getattr(error, "wait", None)
     if wait_s is not None:
         headers["Retry-After"] = str(max(1, round(wait_s + 0.5)))
     return _response(document_of(error), headers)

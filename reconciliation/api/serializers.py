@@ -14,7 +14,7 @@ from config.api.fields import CountField
 from platforms.metrics import Availability, Metric
 from reconciliation.comparison import Level, Status, TrustEffect
 from reconciliation.models import AffiliateReport, ReconciliationLog, Run
-from reconciliation.services.submission import Outcome
+from reconciliation.services.admission import Outcome
 
 METRICS = (Metric.VIEWS, Metric.CLICKS, Metric.CONVERSIONS)
 """What can be claimed."""

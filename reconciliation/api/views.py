@@ -37,7 +37,7 @@ from reconciliation.errors import ClaimRefusedError, RunRefusedError
 from reconciliation.filters import ClaimFilter, PostFilter, ResultFilter
 from reconciliation.models import AffiliateReport, PlatformReport, ReconciliationLog, Run
 from reconciliation.querysets import with_standing
-from reconciliation.services import runs, submission
+from reconciliation.services import admission, runs, submission
 from reconciliation.services.performance import performance
 
 EVOLUTION_LIMIT = 200
@@ -282,7 +282,7 @@ def _platform(name: str, refusal: type[DomainError]) -> Platform:
 def _accepted(view: GenericAPIView[Any], submitted: submission.Submission) -> Response:
     """202 where a verdict will follow, 200 where nothing was added."""
     shown = AcceptedSerializer(submitted, context=view.get_serializer_context()).data
-    unchanged = submitted.outcome == submission.Outcome.UNCHANGED
+    unchanged = submitted.outcome == admission.Outcome.UNCHANGED
     return Response(shown, status=200 if unchanged else 202, headers={"Location": shown["links"]["self"]})
 
 

@@ -18,12 +18,12 @@ from platforms.metrics import Availability, PostReading
 from platforms.models import Connection
 from platforms.resolver import link_http, resolve
 from reconciliation.models import AffiliateReport, Job
+from reconciliation.services.admission import lock_contents
 from reconciliation.services.asking import shows_as_own
 from reconciliation.services.jobs import Batch, give_back, lanes_of, wake
 from reconciliation.services.merging import let_one_stand
 from reconciliation.services.owning import note_author_of
 from reconciliation.services.settling import NO_POST, Answer, settle
-from reconciliation.services.submission import lock_content
 
 OPENED_AT_ONCE = 8
 """Each link may take five seconds; a batch of sixteen is through well before its lease lapses."""
@@ -101,11 +101,11 @@ def take_identity(*, batch: Batch, link: PostLink) -> None:
     """Make the leased post what its link leads to; where somebody claims that already, the rule of `merging` says
     which of the two stands."""
     job = batch.jobs[0]
+    lock_contents([(job.post.platform, link.external_id)])  # before the job's row, as submitting does
     held = Job.objects.select_for_update(of=("self",)).filter(pk=job.pk, lease=batch.lease, state=Job.State.LEASED)
     if not held:
         return
     post: Post = Post.objects.select_related("platform", "campaign", "affiliate__user").get(pk=job.post_id)
-    lock_content(post.platform, link.external_id)
     for other in _others(post, link):
         first, second = sorted((other, post), key=lambda each: (each.created_at, each.pk))
         if let_one_stand(first, second) == post:

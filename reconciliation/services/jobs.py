@@ -56,64 +56,49 @@ class Wait:
     until: datetime
 
 
-def request_look(
-    *, post_id: UUID, asks_platform: bool, reason: Job.Reason, due_at: datetime, request_id: str
-) -> UUID | None:
-    """See that a post is looked at: a new job, or the pending one sooner. Returns the lane it is in.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A look that somebody asked for: the job that is going to take it, and the lane it is in."""
+
+    job: UUID
+    lane: UUID | None
+
+
+def request_looks(*, posts: Mapping[UUID, bool], reason: Job.Reason, due_at: datetime, request_id: str) -> list[Look]:
+    """See that posts are looked at: a new job for each, or the pending one sooner. `posts` says of each whether its
+    platform is to be asked.
 
     A look that somebody is taking right now stays theirs; settling it finds the claim that came meanwhile.
     """
-    lane = lanes_of([post_id])[post_id] if asks_platform else None
+    lanes = lanes_of([post_id for post_id, asks_platform in posts.items() if asks_platform])
     with database.cursor() as cursor:
         cursor.execute(
-            f"""
+            """
             INSERT INTO reconciliation_job
                 (id, created_at, post_id, connection_id, reason, priority, state, due_at, attempts, last_error,
                  request_id)
-            VALUES (%s, %s, %s, %s, %s, %s, 'due', %s, 0, '', %s)
-            {_JOIN_PENDING}
-            RETURNING connection_id
-            """,
-            [new_id(), clock.now(), post_id, lane, reason, PRIORITY[reason], due_at, request_id],
-        )
-        joined: UUID | None = cursor.fetchone()[0]
-        return joined
-
-
-_JOIN_PENDING = """
-    ON CONFLICT (post_id) WHERE state IN ('due', 'leased') DO UPDATE SET
-        due_at = LEAST(reconciliation_job.due_at, EXCLUDED.due_at),
-        priority = LEAST(reconciliation_job.priority, EXCLUDED.priority),
-        connection_id = COALESCE(EXCLUDED.connection_id, reconciliation_job.connection_id)
-"""
-
-
-def request_looks(*, post_ids: Sequence[UUID], request_id: str) -> list[UUID]:
-    """See that many posts are looked at now, each in its lane. Returns job ids."""
-    lanes = lanes_of(post_ids)
-    with database.cursor() as cursor:
-        cursor.execute(
-            f"""
-            INSERT INTO reconciliation_job
-                (id, created_at, post_id, connection_id, reason, priority, state, due_at, attempts, last_error,
-                 request_id)
-            SELECT asked.id, %(now)s, asked.post_id, asked.lane, 'manual', %(priority)s, 'due', %(now)s, 0, '',
+            SELECT asked.id, %(now)s, asked.post_id, asked.lane, %(reason)s, %(priority)s, 'due', %(due_at)s, 0, '',
                    %(request_id)s
             FROM unnest(%(ids)s::uuid[], %(post_ids)s::uuid[], %(lanes)s::uuid[]) AS asked (id, post_id, lane)
             ORDER BY asked.post_id
-            {_JOIN_PENDING}
-            RETURNING id
+            ON CONFLICT (post_id) WHERE state IN ('due', 'leased') DO UPDATE SET
+                due_at = LEAST(reconciliation_job.due_at, EXCLUDED.due_at),
+                priority = LEAST(reconciliation_job.priority, EXCLUDED.priority),
+                connection_id = COALESCE(EXCLUDED.connection_id, reconciliation_job.connection_id)
+            RETURNING id, connection_id
             """,
             {
                 "now": clock.now(),
-                "priority": PRIORITY[Job.Reason.MANUAL],
+                "reason": reason,
+                "priority": PRIORITY[reason],
+                "due_at": due_at,
                 "request_id": request_id,
-                "ids": [new_id() for _ in lanes],
-                "post_ids": list(lanes),
-                "lanes": list(lanes.values()),
+                "ids": [new_id() for _ in posts],
+                "post_ids": list(posts),
+                "lanes": [lanes.get(post_id) for post_id in posts],
             },
         )
-        return [row[0] for row in cursor.fetchall()]
+        return [Look(job, lane) for job, lane in cursor.fetchall()]
 
 
 def lanes_of(post_ids: Sequence[UUID]) -> dict[UUID, UUID | None]:
@@ -192,19 +177,15 @@ def look_at_link(*, link_id: UUID, is_reversal: bool) -> int:
     else:
         pending = Job.objects.filter(state=Job.State.DUE, connection=None, post__in=posts)
         found = sorted((post_id, None) for post_id in pending.values_list("post_id", flat=True))
-    lanes = {
-        request_look(
-            post_id=post_id,
-            asks_platform=views is not None,
-            reason=Job.Reason.MANUAL,
-            due_at=clock.now(),
-            request_id=current_request_id(),
-        )
-        for post_id, views in found
-    }
-    for lane in lanes:
+    looks = request_looks(
+        posts={post_id: views is not None for post_id, views in found},
+        reason=Job.Reason.MANUAL,
+        due_at=clock.now(),
+        request_id=current_request_id(),
+    )
+    for lane in {look.lane for look in looks}:
         wake(lane)
-    return len(found)
+    return len(looks)
 
 
 def _lock(jobs: QuerySet[Job], *, skip_locked: bool = False) -> list[UUID]:

@@ -16,9 +16,10 @@ from affiliates.services import audit
 from campaigns.models import Post
 from reconciliation.models import AffiliateReport, PostState
 from reconciliation.services import trusting
+from reconciliation.services.admission import lock_contents
 from reconciliation.services.jobs import close_look
 from reconciliation.services.owning import is_rightful
-from reconciliation.services.submission import displace, lock_content, restate
+from reconciliation.services.submission import displace, restate
 
 
 @transaction.atomic
@@ -30,7 +31,7 @@ def merge_twins(*, post_id: UUID) -> None:
     post: Post = Post.objects.select_related("platform", "campaign").get(pk=post_id)
     if not post.api_id:
         return
-    lock_content(post.platform, post.api_id)
+    lock_contents([(post.platform, post.api_id)])
     same = Q(api_id=post.api_id) | Q(external_id=post.api_id)
     twins = Post.objects.standing().filter(
         same, platform=post.platform_id, campaign__livemode=post.campaign.livemode, is_identified=True

@@ -84,8 +84,13 @@ def request_run(*, posts: PostQuerySet, by: User | None, scope: dict[str, Any]) 
         raise RunRefusedError("There is no post to look at.", code="no_posts")
     if len(post_ids) > MAX_RUN_POSTS:
         raise RunRefusedError(f"These are more than {MAX_RUN_POSTS:,} posts: ask for fewer.", code="too_many_posts")
-    job_ids = request_looks(post_ids=post_ids, request_id=current_request_id())
-    return _run_of(job_ids, by=by, scope=scope)
+    looks = request_looks(
+        posts=dict.fromkeys(post_ids, True),
+        reason=Job.Reason.MANUAL,
+        due_at=clock.now(),
+        request_id=current_request_id(),
+    )
+    return _run_of([look.job for look in looks], by=by, scope=scope)
 
 
 @transaction.atomic

@@ -1,57 +1,48 @@
-"""Submitting: a claim for a post, from whichever way in. One transaction, and the queue wakes a worker."""
+"""Submitting: claims for posts, from whichever way in. One transaction, and the queue wakes the workers."""
 
-import hashlib
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import UUID
 
+from django.db import OperationalError, transaction
 from django.db import connection as database
-from django.db import transaction
-from django.db.models import F, Q
+from psycopg.errors import LockNotAvailable
 
 from affiliates.models import Affiliate
 from affiliates.services import audit
-from campaigns.models import Campaign, CampaignPlatform, Enrolment, Post, PostText, TrackingLink
+from campaigns.models import Campaign, Enrolment, Post, PostText
 from config import clock
+from config.errors import DomainError
 from config.middleware import current_request_id
 from config.queue import enqueue
-from platforms.links import NeedsNetwork, NotAPost, identify
-from platforms.models import Account, Platform
+from platforms.models import Platform
 from reconciliation.comparison import Figures
-from reconciliation.errors import ClaimRefusedError, SecondClaimantError
+from reconciliation.errors import BusyError, SecondClaimantError
 from reconciliation.models import AffiliateReport, Job, PostState
-from reconciliation.services import owning
-from reconciliation.services.jobs import close_look, request_look, wake
+from reconciliation.services import admission
+from reconciliation.services.admission import Admitted, Entry, Outcome, Target, lock_contents
+from reconciliation.services.jobs import close_look, request_looks, wake
+
+Method = AffiliateReport.Method
+
+LOCK_WAIT_S = 5
+"""So long a claim waits for another one in its way."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """The content a link names, or, where only its host can say which post it is, the short link itself."""
-
-    external_id: str
-    url: str
-    short_url: str = ""
-
-    is_contested: bool = False
-
-    @property
-    def is_identified(self) -> bool:
-        return not self.short_url and not self.is_contested
-
-    @property
-    def identity(self) -> str:
-        """The content's id, or what stands for it as long as that is open."""
-        if self.is_identified:
-            return self.external_id
-        return f"link:{hashlib.sha256(self.url.encode()).hexdigest()[:40]}"
-
-
-class Outcome(StrEnum):
-    """What a submission came to."""
-
-    NEW_POST = "new_post"
-    NEW_CLAIM = "new_claim"
-    UNCHANGED = "unchanged"
+@contextmanager
+def _without_long_waits() -> Iterator[None]:
+    """A transaction that gives up rather than hold a caller, and the process that serves it, behind a long one."""
+    try:
+        with transaction.atomic():
+            with database.cursor() as cursor:
+                cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{LOCK_WAIT_S}s"])
+            yield
+    except OperationalError as error:
+        if isinstance(error.__cause__, LockNotAvailable):
+            raise BusyError from error
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,242 +64,75 @@ def submit(
     title: str = "",
     description: str = "",
     tracking_link: str = "",
-    method: AffiliateReport.Method = AffiliateReport.Method.API,
+    method: Method = Method.API,
 ) -> Submission:
     """Take an affiliate's claim for the post behind `url`: a new post, a new claim on theirs, or nothing new.
 
-    `tracking_link` is the code of the link that the post carries; without it a new post has the affiliate's only one
-    for this campaign and platform. Raises ClaimRefusedError (nothing is written), and SecondClaimantError where
-    somebody else claims this content: then the attempt is recorded after the rollback.
+    Raises ClaimRefusedError, SecondClaimantError where somebody else claims this content (the attempt is on record,
+    nothing else is written), and BusyError while a file is imported as a whole.
     """
-    target = _target(url, platform)
-    try:
-        with transaction.atomic():
-            return _submit(
-                affiliate=affiliate,
-                campaign=campaign,
-                platform=platform,
-                target=target,
-                figures=figures,
-                words={"title": title, "description": description},
-                code=tracking_link,
-                method=method,
-            )
-    except SecondClaimantError as refusal:
-        _record_refused_attempt(post=refusal.post, affiliate=affiliate)
-        raise
+    entry = Entry(affiliate, campaign, platform, url, figures, title, description, tracking_link)
+    with _without_long_waits():
+        [submitted] = submit_many(entries=[entry], method=method)
+    if isinstance(submitted, DomainError):
+        raise submitted
+    return submitted
 
 
-def claim_again(
-    *, post: Post, figures: Figures, method: AffiliateReport.Method = AffiliateReport.Method.API
-) -> Submission:
-    """Take new figures for a post that is claimed already. Raises ClaimRefusedError."""
-    with transaction.atomic():
-        lock_content(post.platform, post.external_id)
-        _check_campaign(post.campaign)
-        _check_enrolment(post.campaign, post.affiliate)
-        return _claim(_still_standing(post), figures, method, is_new_post=False)
+@transaction.atomic
+def submit_many(*, entries: Sequence[Entry], method: Method) -> list[Submission | DomainError]:
+    """Take what can be taken of these claims, by the rules of each alone; the outcomes in the same order.
 
-
-def _still_standing(post: Post) -> Post:
-    """The post as it is now: it may have been displaced or merged since it was read. Raises SecondClaimantError."""
-    current: Post = Post.objects.select_related("campaign", "platform", "affiliate", "merged_into").get(pk=post.pk)
-    while current.merged_into:
-        current = current.merged_into
-    if current.displaced_at:
-        raise SecondClaimantError(current)
-    return current
-
-
-def _submit(
-    *,
-    affiliate: Affiliate,
-    campaign: Campaign,
-    platform: Platform,
-    target: _Target,
-    figures: Figures,
-    words: dict[str, str],
-    code: str,
-    method: AffiliateReport.Method,
-) -> Submission:
-    lock_content(platform, target.external_id)
-    _check_campaign(campaign)
-    _check_enrolment(campaign, affiliate)
-    post = _known_post(affiliate, campaign, platform, target)
-    is_new_post = post is None
-    if post is None:
-        if _is_contested(affiliate, campaign, platform, target):
-            target = replace(target, is_contested=True)
-        _check_platform(campaign, platform)
-        _check_proof(campaign, affiliate, platform)
-        _enrol(campaign, affiliate)
-        post = Post.objects.create(
-            campaign=campaign,
-            affiliate=affiliate,
-            platform=platform,
-            external_id=target.identity,
-            url=target.url,
-            short_url=target.short_url,
-            is_identified=target.is_identified,
-        )
-    _bind(post, code, is_new=is_new_post)
-    given = {name: text for name, text in words.items() if text}
-    if given:
-        PostText.objects.bulk_create(
-            [PostText(post=post, **given)], update_conflicts=True, unique_fields=["post"], update_fields=list(given)
-        )
-    return _claim(post, figures, method, is_new_post=is_new_post)
-
-
-def _bind(post: Post, code: str, *, is_new: bool) -> None:
-    """Tie a post to its tracking link: the one that is named, or, if it is new, the only one there is. For good: what
-    was counted for a post is never another link's."""
-    links = TrackingLink.objects.filter(
-        campaign=post.campaign_id, platform=post.platform_id, affiliate=post.affiliate_id
-    )
-    if code:
-        link = links.filter(code=code).first()
-        if link is None:
-            raise ClaimRefusedError(
-                "You have no such link for this campaign and platform.", field="tracking_link", code="unknown_link"
-            )
-    else:
-        usable = list(links.usable()[:2]) if is_new else []
-        link = usable[0] if len(usable) == 1 else None
-    if link is None or post.tracking_link_id == link.pk:
-        return
-    if post.tracking_link_id:
-        raise ClaimRefusedError(
-            "This post has another tracking link already, which stays.", field="tracking_link", code="link_bound"
-        )
-    post.tracking_link = link
-    post.save(update_fields=["tracking_link"])
-
-
-def _target(url: str, platform: Platform) -> _Target:
-    link = identify(url)
-    if isinstance(link, NotAPost):
-        raise ClaimRefusedError(link.reason, field="url", code=link.code)
-    if link.platform != platform.slug:
-        raise ClaimRefusedError(
-            f"This link leads to another platform than {platform.name}.", field="url", code="platform_mismatch"
-        )
-    if isinstance(link, NeedsNetwork):
-        return _Target(link.url, link.url, short_url=link.url)
-    return _Target(link.external_id, link.canonical_url)
-
-
-def lock_content(platform: Platform, external_id: str) -> None:
-    """One submission at a time for one piece of content, until the transaction ends."""
-    with database.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"content {platform.slug} {external_id}"]
-        )
-
-
-def _check_campaign(campaign: Campaign) -> None:
-    today = campaign.advertiser.today
-    if campaign.takes_claims_on(today) and campaign.advertiser.is_active:
-        return
-    if today < campaign.starts_on:
-        reason = f"This campaign starts on {campaign.starts_on:%d %b %Y}."
-    elif today > campaign.last_claim_day:
-        reason = f"Claims for this campaign were taken until {campaign.last_claim_day:%d %b %Y}."
-    elif not campaign.advertiser.is_active:
-        reason = "This campaign takes no claims."
-    else:
-        reason = f"This campaign is {campaign.get_status_display().lower()} and takes no claims."
-    raise ClaimRefusedError(reason, field="campaign", code="campaign_takes_no_claims")
-
-
-def _check_platform(campaign: Campaign, platform: Platform) -> None:
-    if (
-        not platform.is_active
-        or not CampaignPlatform.objects.filter(campaign=campaign, platform=platform, closed_at=None).exists()
-    ):
-        raise ClaimRefusedError(
-            f"This campaign does not run on {platform.name}.", field="platform", code="platform_not_assigned"
-        )
-
-
-def _check_enrolment(campaign: Campaign, affiliate: Affiliate) -> None:
-    status = Enrolment.objects.filter(campaign=campaign, affiliate=affiliate).values_list("status", flat=True).first()
-    joined = status in (Enrolment.Status.ACTIVE, Enrolment.Status.INVITED)
-    if not affiliate.is_active or not (joined or (status is None and campaign.is_open)):
-        raise ClaimRefusedError("You are not enrolled in this campaign.", field="campaign", code="not_enrolled")
-
-
-def _enrol(campaign: Campaign, affiliate: Affiliate) -> None:
-    """By the first claim, whether the campaign is open to all or the affiliate was invited."""
-    Enrolment.objects.get_or_create(campaign=campaign, affiliate=affiliate)
-    invited = Enrolment.objects.filter(campaign=campaign, affiliate=affiliate, status=Enrolment.Status.INVITED)
-    invited.update(status=Enrolment.Status.ACTIVE)
-
-
-def _check_proof(campaign: Campaign, affiliate: Affiliate, platform: Platform) -> None:
-    proven = Account.objects.filter(
-        affiliate=affiliate, platform=platform, livemode=campaign.livemode, proven_at__isnull=False
-    )
-    if campaign.requires_proof and not proven.exists():
-        raise ClaimRefusedError(
-            f"This campaign takes posts of proven accounts only: connect or prove your {platform.name} account first.",
-            field="platform",
-            code="proof_required",
-        )
-
-
-def _known_post(affiliate: Affiliate, campaign: Campaign, platform: Platform, target: _Target) -> Post | None:
-    """The post that this affiliate has claimed in this campaign by this content or link; for one that turned out to be
-    another, that other. Raises SecondClaimantError for a short link that led to somebody else's post."""
-    mine = Post.objects.filter(affiliate=affiliate, campaign=campaign, platform=platform)
-    if target.short_url:
-        same = mine.filter(short_url=target.short_url)
-    else:
-        same = mine.filter(Q(external_id=target.external_id) | Q(url=target.url, is_identified=False))
-    post: Post | None = (
-        same.select_related("campaign", "platform", "affiliate")
-        .order_by(F("displaced_at").asc(nulls_first=True), "created_at")
-        .first()
-    )
-    while post and post.merged_into:
-        post = post.merged_into
-    if post and post.displaced_at:
-        if target.short_url:
-            raise SecondClaimantError(post)
-        return None
-    return post
-
-
-def _is_contested(affiliate: Affiliate, campaign: Campaign, platform: Platform, target: _Target) -> bool:
-    """Whether somebody else claims this content, and this affiliate's connection is to say whose it is. Raises where
-    the content is not free, and frees it where the affiliate is known to be its author.
-
-    What is claimed with test keys takes nothing away from anybody's live claims.
+    A refusal stands in its entry's place and keeps no other out. Some hundreds at a time: all are held in memory.
     """
-    if target.short_url:
-        return False
-    standing = Post.objects.standing().of_content(platform.pk, target.external_id)
-    contested = False
-    for post in standing.filter(campaign__livemode=campaign.livemode).select_related("campaign", "affiliate"):
-        if post.affiliate_id == affiliate.pk:
-            check_shared(post.campaign, campaign)
-        elif owning.is_rightful(affiliate, post):
-            displace(post=post, by=affiliate)
-        elif owning.may_be_rightful(affiliate, post):
-            contested = True
-        else:
-            raise SecondClaimantError(post)
-    return contested
+    targets = [admission.target_of(entry) for entry in entries]
+    lock_contents(
+        (entry.platform, target.external_id)
+        for entry, target in zip(entries, targets, strict=True)
+        if isinstance(target, Target)
+    )
+    outcomes = admission.admit(entries, targets, method=method)
+    admitted = [outcome for outcome in outcomes if isinstance(outcome, Admitted)]
+    _write_posts(admitted)
+    _write_claims([one.claim for one in admitted if one.outcome != Outcome.UNCHANGED])
+    for entry, outcome in zip(entries, outcomes, strict=True):
+        if isinstance(outcome, SecondClaimantError):
+            _record_refused_attempt(post=outcome.post, affiliate=entry.affiliate)
+    return [
+        Submission(outcome.post, outcome.claim, outcome.outcome) if isinstance(outcome, Admitted) else outcome
+        for outcome in outcomes
+    ]
 
 
-def check_shared(one: Campaign, other: Campaign) -> None:
-    """Raises ClaimRefusedError unless both campaigns allow that one post serves them."""
-    if not (one.allows_shared_content and other.allows_shared_content):
-        raise ClaimRefusedError(
-            "You claim this post in another campaign already, and the two do not share posts.",
-            field="url",
-            code="claimed_in_another_campaign",
-        )
+def preview_many(*, entries: Sequence[Entry]) -> list[Outcome | DomainError]:
+    """What `submit_many` would come to at this moment. Nothing is written, and nobody waits."""
+    targets = [admission.target_of(entry) for entry in entries]
+    outcomes = admission.admit(entries, targets, method=Method.IMPORT)
+    return [outcome.outcome if isinstance(outcome, Admitted) else outcome for outcome in outcomes]
+
+
+@_without_long_waits()
+def claim_again(*, post: Post, figures: Figures, method: Method = Method.API) -> Submission:
+    """Take new figures for a post that is claimed already. Raises ClaimRefusedError and BusyError."""
+    lock_contents([(post.platform, post.external_id)])
+    post = _still_standing(post)
+    admission.check_campaign(post.campaign)
+    enrolled = Enrolment.objects.filter(campaign=post.campaign, affiliate=post.affiliate)
+    admission.check_enrolment(post.campaign, post.affiliate, enrolled.values_list("status", flat=True).first())
+    claim = admission.new_claim(post, figures, method)
+    current = PostState.objects.select_related("current_claim").get(post=post).current_claim
+    if admission.figures_of(current) == figures:
+        return Submission(post, current, Outcome.UNCHANGED)
+    _write_claims([claim])
+    return Submission(post, claim, Outcome.NEW_CLAIM)
+
+
+def restate(*, post: Post, claim: AffiliateReport) -> None:
+    """Claim for `post` what was claimed for another that turned out to be the same, unless that is its claim anyway."""
+    figures = admission.figures_of(claim)
+    state = PostState.objects.select_related("current_claim").filter(post=post).first()
+    if state is None or admission.figures_of(state.current_claim) != figures:
+        _write_claims([admission.new_claim(post, figures, Method(claim.submission_method))])
 
 
 def displace(*, post: Post, by: Affiliate) -> None:
@@ -319,57 +143,89 @@ def displace(*, post: Post, by: Affiliate) -> None:
     enqueue("alerts.tasks.evaluate_refused_claim", str(event.pk))
 
 
-def _claim(post: Post, figures: Figures, method: AffiliateReport.Method, *, is_new_post: bool) -> Submission:
-    """Add the claim unless it repeats the latest one, ask for a look, and say how the post stands now.
-
-    The job's row is locked before the post's state, the order in which settling takes them too.
-    """
-    columns: dict[str, Any] = {
-        "claimed_views": figures.views,
-        "claimed_clicks": figures.clicks,
-        "claimed_conversions": figures.conversions,
-    }
-    if all(value is None for value in columns.values()):
-        raise ClaimRefusedError("Claim at least one figure.", code="nothing_claimed", field="claimed_views")
-    state = PostState.objects.select_related("current_claim").filter(post=post).first()
-    if state and all(getattr(state.current_claim, name) == value for name, value in columns.items()):
-        return Submission(post, state.current_claim, Outcome.UNCHANGED)
-    now = clock.now()
-    claim = AffiliateReport.objects.create(
-        post=post, **columns, submission_method=method, claimed_at=now, request_id=current_request_id()
+def _still_standing(post: Post) -> Post:
+    """The post as it is now: it may have been displaced or merged since it was read. Raises SecondClaimantError."""
+    current: Post = Post.objects.select_related("campaign__advertiser", "platform", "affiliate", "merged_into").get(
+        pk=post.pk
     )
-    lane = request_look(
-        post_id=post.pk,
-        asks_platform=figures.views is not None,
+    while current.merged_into:
+        current = current.merged_into
+    if current.displaced_at:
+        raise SecondClaimantError(current)
+    return current
+
+
+def _write_posts(admitted: Sequence[Admitted]) -> None:
+    """Save the posts that are new, what they call themselves, and whose link they carry."""
+    for one in admitted:
+        for post in one.displaced:
+            displace(post=post, by=one.post.affiliate)
+    new = [one.post for one in admitted if one.outcome == Outcome.NEW_POST]
+    _enrol([one.post for one in admitted if one.joins])
+    Post.objects.bulk_create(new)
+    ids = {post.pk for post in new}
+    bound = {one.post.pk: one.post for one in admitted if one.is_bound and one.post.pk not in ids}
+    if bound:
+        Post.objects.bulk_update(bound.values(), ["tracking_link"])
+    words: dict[UUID, dict[str, str]] = {}
+    for one in admitted:
+        if one.words:
+            words.setdefault(one.post.pk, {}).update(one.words)
+    for names in {tuple(sorted(given)) for given in words.values()}:
+        texts = [PostText(post_id=pk, **given) for pk, given in words.items() if tuple(sorted(given)) == names]
+        PostText.objects.bulk_create(texts, update_conflicts=True, unique_fields=["post"], update_fields=names)
+
+
+def _enrol(posts: Sequence[Post]) -> None:
+    """By the first claim, whether the campaign is open to all or the affiliate was invited."""
+    joined = {(post.campaign_id, post.affiliate_id) for post in posts}
+    Enrolment.objects.bulk_create(
+        [Enrolment(campaign_id=campaign, affiliate_id=affiliate) for campaign, affiliate in sorted(joined)],
+        ignore_conflicts=True,
+    )
+    affiliates: dict[UUID, set[UUID]] = defaultdict(set)
+    for campaign, affiliate in joined:
+        affiliates[campaign].add(affiliate)
+    for campaign, invited in affiliates.items():
+        Enrolment.objects.filter(campaign=campaign, affiliate__in=invited, status=Enrolment.Status.INVITED).update(
+            status=Enrolment.Status.ACTIVE
+        )
+
+
+def _write_claims(claims: Sequence[AffiliateReport]) -> None:
+    """Save claims, the latest of each post as its current one, and ask for a look at each post.
+
+    The jobs' rows are locked before the posts' states, the order in which settling takes them too.
+    """
+    if not claims:
+        return
+    AffiliateReport.objects.bulk_create(claims)
+    current = {claim.post_id: claim for claim in claims}
+    asks_platform = {claim.post_id for claim in claims if claim.claimed_views is not None}
+    looks = request_looks(
+        posts={post_id: post_id in asks_platform for post_id, claim in current.items() if not claim.post.displaced_at},
         reason=Job.Reason.SUBMISSION,
-        due_at=now,
-        request_id=claim.request_id,
+        due_at=clock.now(),
+        request_id=current_request_id(),
     )
     PostState.objects.bulk_create(
-        [PostState(post=post, current_claim=claim)],
+        [PostState(post_id=post_id, current_claim=current[post_id]) for post_id in sorted(current)],
         update_conflicts=True,
         unique_fields=["post"],
         update_fields=["current_claim", "current_verdict"],
     )
-    Post.objects.filter(pk=post.pk).update(is_reconciled=False)
-    post.is_reconciled = False
-    wake(lane)
-    return Submission(post, claim, Outcome.NEW_POST if is_new_post else Outcome.NEW_CLAIM)
-
-
-def restate(*, post: Post, claim: AffiliateReport) -> None:
-    """Claim for `post` what was claimed for another that turned out to be the same."""
-    figures = Figures(claim.claimed_views, claim.claimed_clicks, claim.claimed_conversions)
-    _claim(post, figures, AffiliateReport.Method(claim.submission_method), is_new_post=False)
+    reconciled = {claim.post_id: claim.post for claim in claims if claim.post.is_reconciled}
+    if reconciled:
+        Post.objects.filter(pk__in=reconciled).update(is_reconciled=False)
+        for post in reconciled.values():
+            post.is_reconciled = False
+    for lane in {look.lane for look in looks}:
+        wake(lane)
 
 
 def _record_refused_attempt(*, post: Post, affiliate: Affiliate) -> None:
     """Somebody claimed a post that is another's: kept on record, and shown to staff."""
-    with transaction.atomic():
-        event = audit(
-            actor=affiliate.user,
-            action="claim.refused_second_claimant",
-            row=post,
-            changes={"affiliate": str(affiliate.pk)},
-        )
-        enqueue("alerts.tasks.evaluate_refused_claim", str(event.pk))
+    event = audit(
+        actor=affiliate.user, action="claim.refused_second_claimant", row=post, changes={"affiliate": str(affiliate.pk)}
+    )
+    enqueue("alerts.tasks.evaluate_refused_claim", str(event.pk))

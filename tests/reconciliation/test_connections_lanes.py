@@ -196,7 +196,9 @@ def claim_in_bulk(affiliate, campaign, worlds):
         AffiliateReport(post=post, claimed_views=1, claimed_at=TODAY) for post in posts
     )
     PostState.objects.bulk_create(PostState(post=claim.post, current_claim=claim) for claim in claims)
-    jobs.request_looks(post_ids=[post.pk for post in posts], request_id="")
+    jobs.request_looks(
+        posts={post.pk: True for post in posts}, reason=Job.Reason.MANUAL, due_at=clock.now(), request_id=""
+    )
 
 
 CALLS = {"youtube": 20, "reddit": 10, "x": 10, "tiktok": 50, "instagram": 20 + 15, "facebook": 20 + 15}

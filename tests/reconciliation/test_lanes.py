@@ -284,7 +284,7 @@ def test_what_the_platform_says_in_gibberish_is_given_up_visibly_and_retried(cla
 def test_of_several_dead_looks_at_one_post_one_is_retried_and_none_beside_a_pending_one(claim_many, claim):
     (first,) = claim_many(1)
     Job.objects.update(state="dead", attempts=8)
-    jobs.request_looks(post_ids=[first.post.pk], request_id="")
+    jobs.request_looks(posts={first.post.pk: True}, reason=Job.Reason.MANUAL, due_at=clock.now(), request_id="")
     Job.objects.update(state="dead")
     dead = list(Job.objects.values_list("pk", flat=True))
     assert len(dead) == 2
