@@ -137,10 +137,10 @@ class _Cluster:
         """Which processes have vanished since they were last seen, in words."""
         self._reap()
         alive = self._alive()
-        gone = {process.pid for process in self._known - alive}
+        gone = {process.pid for process in self._known - alive if _has_ended(process)}
         if self.has_ended():
             gone.add(self._main.pid)
-        self._known |= alive
+        self._known = alive  # without those that began a session of their own
         return f"processes {sorted(gone)} have vanished" if gone else None
 
     def above(self, max_rss_mb: int) -> str | None:
@@ -163,7 +163,7 @@ class _Cluster:
             with contextlib.suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
                 if os.getsid(pid) == self._main.pid:
                     process = psutil.Process(pid)
-                    if process.status() != psutil.STATUS_ZOMBIE:
+                    if not _has_ended(process):
                         found.add(process)
         return found
 
@@ -173,3 +173,10 @@ class _Cluster:
             with contextlib.suppress(ChildProcessError, psutil.NoSuchProcess):
                 if child.pid != self._main.pid and child.status() == psutil.STATUS_ZOMBIE:
                     os.waitpid(child.pid, os.WNOHANG)
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
