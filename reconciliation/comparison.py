@@ -15,7 +15,8 @@ verdict, byte for byte. The steps:
      inaccurate where the post was once seen live or the platform says it was deleted, and else no matter of trust.
    - UNVERIFIABLE: the platform denied access, or no claimed figure has a truth. No matter of trust. Where the
      affiliate can open the way (by connecting the account, or by proving it where the campaign asks for that), the
-     claim waits for it: for 14 days after it was made, then this verdict counts.
+     claim waits for it: for 14 days after it was made, then this verdict counts. Where a live post's views are insights
+     that the platform gives some time later only, it waits for the end of their window.
    - DISCREPANCY: a figure that does not lag is MEDIUM or HIGH; the worst of those decides. Inaccurate.
    - TOO_EARLY: a figure that lags is MEDIUM or HIGH. No matter of trust yet: one more look when the last of these
      windows has ended, and in that look nothing lags any more.
@@ -36,7 +37,7 @@ from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 
-from platforms.metrics import Availability, Lag, LagBasis
+from platforms.metrics import Availability, Lag, LagBasis, Metric
 from reconciliation import sentences
 from reconciliation.rules import OVER_LIMIT, Level, MetricVerdict, Rules, Thresholds, half_even, worst
 
@@ -101,6 +102,7 @@ class Denial(StrEnum):
     """Why a post is not read that its platform may well show: what its affiliate can do about it."""
 
     NOT_CONNECTED = "not_connected"  # only the account's owner is shown the figures: connect the account
+    NOT_LISTED = "not_listed"  # the connected account does not show it: put it back, or connect the account it is on
     NOT_PROVEN = "not_proven"  # the campaign takes posts of proven accounts only: prove the author's account
     NO_POST = "no_post"  # the short link leads to no post: send the post's own address
 
@@ -174,7 +176,7 @@ def judge(claim: Claim, truth: Truth, *, platform: str, rules: Rules, lags: Mapp
     }
     if not metrics:
         raise ValueError("a claim names at least one figure")
-    decision = _decide(claim, metrics, truth, rules, windows, looks)
+    decision = _decide(claim, metrics, truth, rules, windows, lags, looks)
     known = sum(figure.truth is not None for figure in metrics.values())
     delay = truth.fetched_at - claim.claimed_at
     case = sentences.Case(platform, metrics, delay, len(looks.previous) + 1, truth.link_posts or 1)
@@ -205,6 +207,7 @@ def _decide(
     truth: Truth,
     rules: Rules,
     windows: Mapping[str, datetime],
+    lags: Mapping[str, Lag],
     looks: Looks,
 ) -> _Decision:
     """The first status that holds, in the order of the module's docstring."""
@@ -217,13 +220,15 @@ def _decide(
         once_there = looks.seen_live or truth.deleted
         effect = TrustEffect.INACCURATE if once_there else TrustEffect.NONE
         return _Decision(Status.POST_MISSING, trust_effect=effect)
-    if truth.denial is Denial.NOT_CONNECTED:
+    if truth.denial in (Denial.NOT_CONNECTED, Denial.NOT_LISTED):
         return _awaiting_access(claim, truth)
     settled = worst(figure.level for figure in metrics.values() if not figure.lagging)
     if truth.denial is Denial.NOT_PROVEN and settled not in OVER_LIMIT:  # what is over is over, whoever's the post is
         return _awaiting_access(claim, truth)
-    if truth.availability == Availability.DENIED or all(figure.truth is None for figure in metrics.values()):
+    if truth.availability == Availability.DENIED:
         return _Decision(Status.UNVERIFIABLE)
+    if all(figure.truth is None for figure in metrics.values()):
+        return _Decision(Status.UNVERIFIABLE, next_look_at=_insights_until(truth, lags, windows, metrics))
     if settled in OVER_LIMIT:
         return _Decision(Status.DISCREPANCY, settled, trust_effect=TrustEffect.INACCURATE)
     level = worst(figure.level for figure in metrics.values())
@@ -233,6 +238,15 @@ def _decide(
     waited = Status.TOO_EARLY in looks.previous or Status.UNVERIFIABLE in looks.previous
     effect = TrustEffect.NONE if waited else TrustEffect.ACCURATE
     return _Decision(Status.DISCREPANCY if level else Status.MATCHED, level, trust_effect=effect)
+
+
+def _insights_until(
+    truth: Truth, lags: Mapping[str, Lag], windows: Mapping[str, datetime], metrics: Mapping[str, MetricVerdict]
+) -> datetime | None:
+    """When a live post has the figures that its platform gives some time later only; None where none are to come."""
+    insights = Metric.VIEWS in windows and lags[Metric.VIEWS].basis == LagBasis.CLAIM_AGE
+    expected = insights and Metric.VIEWS in metrics and truth.availability == Availability.LIVE
+    return windows[Metric.VIEWS] if expected else None
 
 
 def _awaiting_access(claim: Claim, truth: Truth) -> _Decision:
@@ -256,12 +270,14 @@ def _explain(
             )
         case Status.UNVERIFIABLE if truth.denial is Denial.NOT_CONNECTED:
             return sentences.not_connected(case, next_look_at=decision.next_look_at)
+        case Status.UNVERIFIABLE if truth.denial is Denial.NOT_LISTED:
+            return sentences.not_listed(case, next_look_at=decision.next_look_at)
         case Status.UNVERIFIABLE if truth.denial is Denial.NOT_PROVEN:
             return sentences.not_proven(case, next_look_at=decision.next_look_at)
         case Status.UNVERIFIABLE if truth.availability == Availability.DENIED:
             return sentences.access_denied(case)
         case Status.UNVERIFIABLE:
-            return sentences.no_truth(case)
+            return sentences.no_truth(case, next_look_at=decision.next_look_at)
         case _:
             return sentences.figures_judged(
                 case,

@@ -110,20 +110,27 @@ def not_connected(case: Case, *, next_look_at: datetime | None) -> str:
     return _awaited(case, shows, next_look_at)
 
 
+def not_listed(case: Case, *, next_look_at: datetime | None) -> str:
+    """The account is connected, and the post is not among those that the platform shows of it."""
+    shows = f"{case.platform_name} shows no such post of the connected account"
+    return _awaited(case, shows, next_look_at, until="it does")
+
+
 def not_proven(case: Case, *, next_look_at: datetime | None) -> str:
     """The campaign takes posts of proven accounts only, and the author's is none of the claimant's."""
     asks = "the campaign takes posts of proven accounts only, and the author's is not proven to be the claimant's"
     return _awaited(case, asks, next_look_at)
 
 
-def _awaited(case: Case, reason: str, next_look_at: datetime | None) -> str:
+def _awaited(case: Case, reason: str, next_look_at: datetime | None, *, until: str = "it is") -> str:
     sentence = f"{case.claimed}; {reason}, so the claim cannot be checked"
-    return f"{sentence} until it is. {case.next_look(next_look_at)}" if next_look_at else f"{sentence}."
+    return f"{sentence} until {until}. {case.next_look(next_look_at)}" if next_look_at else f"{sentence}."
 
 
-def no_truth(case: Case) -> str:
-    """No source has a figure for anything that was claimed."""
-    return f"{case.claimed}; {_why_unknown(case, case.metrics)}, so the claim cannot be checked."
+def no_truth(case: Case, *, next_look_at: datetime | None) -> str:
+    """No source has a figure for anything that was claimed, or none yet: then it is looked for at `next_look_at`."""
+    sentence = f"{case.claimed}; {_why_unknown(case, case.metrics)}, so the claim cannot be checked"
+    return f"{sentence} yet. {case.next_look(next_look_at)}" if next_look_at else f"{sentence}."
 
 
 def figures_judged(

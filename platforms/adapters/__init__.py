@@ -22,6 +22,8 @@ ADAPTER_CLASSES: dict[str, type[Adapter]] = {
 }
 
 NOT_CONNECTED = "connection_required"
+NOT_LISTED = "not_listed"
+"""The owner is connected, and the post is not among those of the account."""
 """The code of a reading that only its owner's connection could have."""
 
 _adapters: dict[tuple[str, bool], tuple[Mapping[str, Any], Adapter]] = {}

@@ -15,4 +15,22 @@ class Migration(migrations.Migration):
             name='link_posts',
             field=models.PositiveIntegerField(help_text='Clicks and conversions are those of a link that serves so many posts.', null=True, verbose_name='posts of the link'),
         ),
+        migrations.AlterField(
+            model_name="platformreport",
+            name="denial",
+            field=models.CharField(
+                choices=[(word, word) for word in ["not_connected", "not_listed", "not_proven", "no_post"]],
+                help_text="Why it can't be used, where its affiliate can change that.",
+                max_length=16,
+                null=True,
+            ),
+        ),
+        migrations.RemoveConstraint(model_name="platformreport", name="snapshot_denial_known"),
+        migrations.AddConstraint(
+            model_name="platformreport",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("denial", None), ("denial__in", ["not_connected", "not_listed", "not_proven", "no_post"]), _connector="OR"),
+                name="snapshot_denial_known",
+            ),
+        ),
     ]

@@ -67,6 +67,8 @@ def _look(look: PlatformReport, platform: str) -> Event:
         title = f"{platform} {'showed the post as deleted' if look.deleted else 'did not show the post'}"
     elif look.denial == Denial.NOT_CONNECTED:
         title = f"Not read: the account on {platform} is not connected"
+    elif look.denial == Denial.NOT_LISTED:
+        title = f"{platform} showed no such post of the connected account"
     elif look.availability == Availability.DENIED:
         title = f"{platform} did not let us read the post"
     elif look.availability is None:

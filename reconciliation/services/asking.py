@@ -13,7 +13,7 @@ from django.db.models import F
 
 from campaigns.models import Post
 from config import clock
-from platforms.adapters import NOT_CONNECTED, adapter_of
+from platforms.adapters import NOT_CONNECTED, NOT_LISTED, adapter_of
 from platforms.adapters.base import Adapter, Wanted
 from platforms.errors import ErrorKind, PlatformError
 from platforms.links import PostLink, identify
@@ -74,7 +74,7 @@ def ask(batch: Batch) -> tuple[Answer, Unanswered]:
     with Calls(lane) as calls:
         caller = _Caller(lane, adapter_of(lane), token_of(lane), calls)
         if _has_nothing_to_ask_with(caller):
-            return Answer(fetched_at, {each: _denied(each) for each in posts}), []
+            return Answer(fetched_at, {each: _denied(each, lane) for each in posts}), []
         readings, api_ids, left_open = _read(caller, posts)
     renamed = {each: reading.api_id for each, reading in readings.items() if reading.api_id}
     kept: dict[str, str | None] = {each: None for each, post in posts.items() if post.api_id == ""}
@@ -117,7 +117,7 @@ def _read(
         if api_id in unanswered:
             left_open[external_id] = unanswered[api_id]
         elif found[api_id].availability == Availability.MISSING and caller.sees_owners_posts_only:
-            readings[external_id] = _denied(external_id)
+            readings[external_id] = _denied(external_id, caller.lane)
         else:
             readings[external_id] = replace(found[api_id], external_id=external_id)
     return readings, api_ids, left_open
@@ -138,7 +138,7 @@ def _identified(
     found = _found(caller, wanted)
     readings, not_reached = _discovered(caller, [posts[each] for each in wanted if each not in found])
     for each in sought_in_vain | wanted.keys() - found.keys() - readings.keys() - not_reached.keys():
-        readings[each] = _denied(each)
+        readings[each] = _denied(each, caller.lane)
     return known | found, readings, not_reached
 
 
@@ -217,5 +217,7 @@ def _newer_editions(
     return read, {each: unanswered[api_id] for each, api_id in newer.items() if api_id in unanswered}
 
 
-def _denied(external_id: str) -> PostReading:
-    return PostReading(external_id, Availability.DENIED, error=NOT_CONNECTED)
+def _denied(external_id: str, lane: Connection) -> PostReading:
+    """Not shown with this lane's credential: the owner's own, or the application's."""
+    error = NOT_LISTED if lane.affiliate_id else NOT_CONNECTED
+    return PostReading(external_id, Availability.DENIED, error=error)

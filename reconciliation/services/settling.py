@@ -25,7 +25,7 @@ from campaigns.rates import Rates, worth
 from campaigns.tracking import totals
 from config import clock
 from config.queue import enqueue
-from platforms.adapters import NOT_CONNECTED
+from platforms.adapters import NOT_CONNECTED, NOT_LISTED
 from platforms.metrics import Availability, Metric, PostReading, Provenance, definition_id
 from platforms.models import Connection
 from reconciliation.comparison import Claim, Denial, Figures, Looks, Status, Truth, Verdict, judge
@@ -157,7 +157,7 @@ def _note_identities(looks: Sequence[_Look], batch: Batch, answer: Answer) -> No
             look.snapshot.denial = Denial.NOT_PROVEN.value
 
 
-_DENIALS = {NOT_CONNECTED: Denial.NOT_CONNECTED, NO_POST: Denial.NO_POST}
+_DENIALS = {NOT_CONNECTED: Denial.NOT_CONNECTED, NOT_LISTED: Denial.NOT_LISTED, NO_POST: Denial.NO_POST}
 
 
 def _note_tracking(looks: Sequence[_Look], answer: Answer) -> None:
@@ -213,7 +213,8 @@ def _snapshot(job: Job, reading: PostReading | None, fetched_at: datetime, lane:
 def _context(looks: Sequence[_Look]) -> _Context:
     previous: dict[UUID, list[ReconciliationLog]] = defaultdict(list)
     claim_ids = [claim.pk for look in looks for claim in look.claims]
-    for verdict in ReconciliationLog.objects.filter(affiliate_report__in=claim_ids).order_by("processed_at", "id"):
+    verdicts = ReconciliationLog.objects.filter(affiliate_report__in=claim_ids).select_related("platform_report")
+    for verdict in verdicts.order_by("processed_at", "id"):
         previous[verdict.affiliate_report_id].append(verdict)
     rates = {
         (row.campaign_id, row.platform_id): row.rates
@@ -228,8 +229,8 @@ def _judge_claims(look: _Look, context: _Context) -> None:
     for claim in look.claims:
         earlier = context.previous[claim.pk]
         due_at = max((verdict.next_look_at for verdict in earlier if verdict.next_look_at), default=claim.claimed_at)
-        if earlier and earlier[-1].status == Status.UNVERIFIABLE and not look.denial:
-            due_at = claim.claimed_at  # it waited for its affiliate to open the way, and that has happened
+        if _waited_for_access(earlier) and earlier[-1].platform_report.denial != look.snapshot.denial:
+            due_at = claim.claimed_at  # it waited for its affiliate to open the way, who has done something to that end
         unasked = look.snapshot.availability is None and claim.claimed_views is not None
         if look.snapshot.fetched_at < due_at or unasked:
             look.open_until.append(due_at)
@@ -238,6 +239,10 @@ def _judge_claims(look: _Look, context: _Context) -> None:
         look.verdicts.append(verdict)
         if verdict.next_look_at:
             look.open_until.append(verdict.next_look_at)
+
+
+def _waited_for_access(earlier: Sequence[ReconciliationLog]) -> bool:
+    return bool(earlier) and earlier[-1].status == Status.UNVERIFIABLE and bool(earlier[-1].platform_report.denial)
 
 
 def _verdict(
@@ -399,7 +404,7 @@ def _next_job(look: _Look, lane: UUID | None, batch: Batch) -> Job:
     """The post's next look: at the earliest moment one of its open claims asks for; at once where the way was opened
     while this look was taken."""
     asked = batch.connection.pk if batch.connection else None
-    opened = look.rearmed or (look.denial is Denial.NOT_CONNECTED and lane != asked)
+    opened = look.rearmed or (look.denial in (Denial.NOT_CONNECTED, Denial.NOT_LISTED) and lane != asked)
     due_at = clock.now() if opened else min(look.open_until)
     reason = Job.Reason.SECOND_LOOK if look.verdicts else Job.Reason.SUBMISSION
     return Job(

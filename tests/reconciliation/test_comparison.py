@@ -309,7 +309,7 @@ situations = st.fixed_dictionaries(
         "deleted": st.booleans(),
         "after": st.integers(0, 80 * 60).map(lambda minutes: timedelta(minutes=minutes)),
         "posted_at": st.none() | st.integers(0, 80).map(lambda hours: CLAIMED_AT - hours * H),
-        "previous": st.lists(st.sampled_from([TOO_EARLY, POST_MISSING]), max_size=3).map(tuple),
+        "previous": st.lists(st.sampled_from([TOO_EARLY, POST_MISSING, UNVERIFIABLE]), max_size=3).map(tuple),
         "seen_live": st.booleans(),
     }
 )
@@ -325,7 +325,7 @@ def test_a_verdict_is_whole(claimed, truth, situation):
     verdict = look(claimed, truth, **situation)
     provisional = verdict.next_look_at is not None
     if provisional:
-        assert verdict.status in (TOO_EARLY, POST_MISSING)
+        assert verdict.status in (TOO_EARLY, POST_MISSING, UNVERIFIABLE)
         assert verdict.trust_effect is NONE
         assert verdict.next_look_at > CLAIMED_AT + situation["after"]
     else:
@@ -358,12 +358,13 @@ def test_a_higher_claim_never_has_a_better_verdict(first, second, truth, post_ag
 
 @given(claims, st.lists(st.tuples(figures, situations), min_size=4, max_size=4))
 def test_every_chain_of_looks_ends_after_four_at_most(claimed, fetches):
-    previous = ()
+    previous, due_after = (), timedelta()
     for truth, situation in fetches:
-        verdict = look(claimed, truth, **{**situation, "previous": previous})
+        after = max(situation["after"], due_after)
+        verdict = look(claimed, truth, **{**situation, "previous": previous, "after": after})
         if verdict.next_look_at is None:
             return
-        previous += (verdict.status,)
+        previous, due_after = (*previous, verdict.status), verdict.next_look_at - CLAIMED_AT
     pytest.fail(f"still open after {previous}")
 
 
@@ -381,7 +382,7 @@ def test_the_longest_chain_has_four_looks():
 WITHIN = timedelta(days=ACCESS_WITHIN_DAYS)
 
 
-@pytest.mark.parametrize("denial", [Denial.NOT_CONNECTED, Denial.NOT_PROVEN])
+@pytest.mark.parametrize("denial", [Denial.NOT_CONNECTED, Denial.NOT_LISTED, Denial.NOT_PROVEN])
 @pytest.mark.parametrize(
     ("after", "next_look"),
     [
@@ -392,10 +393,28 @@ WITHIN = timedelta(days=ACCESS_WITHIN_DAYS)
     ],
 )
 def test_a_claim_waits_a_fortnight_for_its_affiliate_to_open_the_way(denial, after, next_look):
-    availability = DENIED if denial is Denial.NOT_CONNECTED else LIVE
+    availability = LIVE if denial is Denial.NOT_PROVEN else DENIED
     verdict = look((900, 10), (5_000, 10), availability=availability, denial=denial, after=after)
     assert outcome(verdict) == (UNVERIFIABLE, None, NONE)
     assert verdict.next_look_at == (CLAIMED_AT + next_look if next_look else None)
+
+
+@pytest.mark.parametrize(
+    ("platform", "claimed", "availability", "after", "waits"),
+    [
+        ("instagram", (900,), LIVE, timedelta(), True),
+        ("facebook", (900, None, 1), LIVE, 48 * H - timedelta(seconds=1), True),
+        ("instagram", (900,), LIVE, 48 * H, False),  # the window is over
+        ("instagram", (None, 1), LIVE, timedelta(), False),  # clicks are nobody's insights
+        ("instagram", (900,), DENIED, timedelta(), False),
+        ("youtube", (900,), LIVE, timedelta(), False),  # a public counter that is not shown will not be
+        ("reddit", (900,), LIVE, timedelta(), False),
+    ],
+)
+def test_a_claim_waits_for_insights_that_are_not_there_yet(platform, claimed, availability, after, waits):
+    nothing = look(claimed, (), platform=platform, availability=availability, after=after, posted_at=CLAIMED_AT)
+    assert outcome(nothing) == (UNVERIFIABLE, None, NONE)
+    assert nothing.next_look_at == (CLAIMED_AT + 48 * H if waits else None)
 
 
 def test_what_a_post_of_an_unproven_account_speaks_against_counts_all_the_same():

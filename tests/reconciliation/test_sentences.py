@@ -275,6 +275,13 @@ def test_a_claim_that_nobody_can_check_says_why(platform, claimed, truth, reason
     assert explain(claimed, truth, platform=platform) == f"{reason}, so the claim cannot be checked."
 
 
+def test_insights_that_are_not_there_yet_are_waited_for():
+    assert explain((900,), (), platform="instagram") == (
+        "Claimed 900 views; Instagram gave no view count, so the claim cannot be checked yet. "
+        "Second look on 24 Nov, 09:12 UTC."
+    )
+
+
 def test_denied_access():
     assert explain((900, 10), (None, 10), platform="facebook", availability=DENIED) == (
         "Claimed 900 views and 10 clicks; Facebook did not let us read the post four minutes later, "
@@ -351,6 +358,12 @@ def test_an_impossible_claim_names_the_figures_that_are_too_high(claimed, above)
             "connected, so the claim cannot be checked.",
         ),
         (
+            Denial.NOT_LISTED,
+            timedelta(minutes=4),
+            "Claimed 900 views; TikTok shows no such post of the connected account, so the claim cannot be checked "
+            "until it does. Second look on 6 Dec, 09:12 UTC.",
+        ),
+        (
             Denial.NOT_PROVEN,
             timedelta(minutes=4),
             "Claimed 900 views; the campaign takes posts of proven accounts only, and the author's is not proven to "
@@ -359,7 +372,7 @@ def test_an_impossible_claim_names_the_figures_that_are_too_high(claimed, above)
     ],
 )
 def test_what_the_affiliate_can_change_is_said(denial, after, sentence):
-    availability = DENIED if denial is Denial.NOT_CONNECTED else LIVE
+    availability = LIVE if denial is Denial.NOT_PROVEN else DENIED
     said = explain((900,), (None,), platform="tiktok", availability=availability, denial=denial, after=after)
     assert said == sentence
 
