@@ -263,7 +263,7 @@ class ClickAdmin(ClosedAdmin):
     list_filter = ("invalid_reason", "at")
     search_fields = ("=id", "=link__code")
     fields = ("id", "link", "at", "invalid_reason")
-    show_full_result_count = False
+    readonly_fields = ("id",)
 
 
 class ConversionEventInline(ClosedInline):

@@ -35,6 +35,8 @@ def given(scene):
         "currency": "EUR",
         "budget": "12000.50",
         "conversion_lag_h": "48",
+        "click_window_min": "30",
+        "attribution_days": "30",
         "is_open": "on",
         "youtube-runs": "on",
         "youtube-rate_per_1000_views": "9.5",
