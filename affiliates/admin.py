@@ -17,7 +17,16 @@ from django.utils.html import format_html
 
 from affiliates import services
 from affiliates.keys import AFFILIATE_SCOPES, SCOPES
-from affiliates.models import Affiliate, ApiKey, AuditEvent, Invitation, User, normalise_email
+from affiliates.models import (
+    Affiliate,
+    ApiKey,
+    AuditEvent,
+    DiscordCode,
+    DiscordGuesses,
+    Invitation,
+    User,
+    normalise_email,
+)
 from config import clock
 from config.admin import ClosedAdmin, RowAdmin, set_or_not
 
@@ -267,7 +276,7 @@ class AffiliateAdmin(AuditedAdmin):
     list_filter = ("is_active",)
     search_fields = ("name", "user__email", "discord_user_id")
     ordering = ("name",)
-    readonly_fields = ("id", "created_at", "user")
+    readonly_fields = ("id", "created_at", "user", "discord_linked_at")
     related_lists = (
         ("Trust", "reconciliation_trustscore", "affiliate__id__exact"),
         ("Posts", "campaigns_post", "affiliate__id__exact"),
@@ -277,7 +286,7 @@ class AffiliateAdmin(AuditedAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj:
-            return ("name", "discord_user_id", "is_active", "user", "id", "created_at")
+            return ("name", "discord_user_id", "discord_linked_at", "is_active", "user", "id", "created_at")
         return ("name", "email", "discord_user_id")
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
@@ -286,6 +295,8 @@ class AffiliateAdmin(AuditedAdmin):
 
     def save_model(self, request: HttpRequest, obj: Affiliate, form: Any, change: bool) -> None:
         if change:
+            if "discord_user_id" in form.changed_data:
+                obj.discord_linked_at = None  # what staff write down nobody has shown yet
             super().save_model(request, obj, form, change)
             return
         affiliate, key = services.sign_up(
@@ -297,3 +308,20 @@ class AffiliateAdmin(AuditedAdmin):
         )
         obj.pk = affiliate.pk
         show_once(request, "first key", key)
+
+
+@admin.register(DiscordCode)
+class DiscordCodeAdmin(ClosedAdmin):
+    list_display = ("created_at", "affiliate", "expires_at", "used_at")
+    list_select_related = ("affiliate",)
+    search_fields = ("affiliate__name",)
+    fields = ("affiliate", "created_at", "expires_at", "used_at")
+    ordering = ("-created_at",)
+
+
+@admin.register(DiscordGuesses)
+class DiscordGuessesAdmin(ClosedAdmin):
+    list_display = ("discord_user_id", "wrong", "since")
+    readonly_fields = ()
+    search_fields = ("discord_user_id",)
+    ordering = ("-since",)

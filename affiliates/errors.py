@@ -20,3 +20,15 @@ class AlreadyTakenError(ConflictError):
     """Somebody else has this name, e-mail or Discord user."""
 
     code = "already_taken"
+
+
+class DiscordCodeError(DomainError):
+    """No code that links a Discord user, or one too many."""
+
+    code = "discord_code_refused"
+
+
+class LiveKeyRequiredError(NotAllowedError):
+    """What holds for the live world too is not for a test key to do."""
+
+    code = "live_key_required"

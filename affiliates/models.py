@@ -121,6 +121,9 @@ class Affiliate(Row):
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.PROTECT, related_name="affiliate")
     name = models.CharField(max_length=120)
     discord_user_id = models.CharField(max_length=32, null=True, blank=True, unique=True)
+    discord_linked_at = models.DateTimeField(
+        null=True, editable=False, help_text="When that Discord user showed a code of ours. Until then it is hearsay."
+    )
     is_active = models.BooleanField(default=True)
 
     objects = AffiliateQuerySet.as_manager()
@@ -129,7 +132,33 @@ class Affiliate(Row):
         constraints = [
             models.UniqueConstraint(Lower("name"), name="affiliate_name_once"),
             models.CheckConstraint(condition=~Q(name=""), name="affiliate_has_a_name"),
+            models.CheckConstraint(
+                condition=Q(discord_linked_at=None) | Q(discord_user_id__isnull=False), name="affiliate_links_a_user"
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+
+class DiscordCode(Row):
+    """A one-time code with which a Discord user shows to be an affiliate. It is shown once; the digest is kept."""
+
+    affiliate = models.ForeignKey(Affiliate, models.CASCADE, related_name="discord_codes")
+    digest = models.CharField(max_length=64, unique=True)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"Discord code of {self.affiliate_id}"
+
+
+class DiscordGuesses(models.Model):
+    """How many codes in a row a Discord user has got wrong, since when."""
+
+    discord_user_id = models.CharField(max_length=32, primary_key=True)
+    wrong = models.PositiveIntegerField()
+    since = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.wrong} wrong codes of {self.discord_user_id}"

@@ -29,3 +29,7 @@ class AffiliateQuerySet(models.QuerySet[Any]):
         if user.is_staff:
             return self
         return self.filter(user_id=user.pk)
+
+    def linked_to(self, discord_user_id: str) -> Self:
+        """The one that this Discord user has shown to be. A user's id that was merely written down says nothing."""
+        return self.filter(discord_user_id=discord_user_id, discord_linked_at__isnull=False)

@@ -119,10 +119,12 @@ def update_affiliate(*, affiliate: Affiliate, by: User, **changes: Any) -> Affil
             .exists()
         ):
             raise AlreadyTakenError("This is taken already.", field=field)
+        if field == "discord_user_id" and (value or None) != affiliate.discord_user_id:
+            affiliate.discord_linked_at = None  # what is written down nobody has shown yet
         setattr(affiliate, field, value or None if field == "discord_user_id" else value)
     try:
         with transaction.atomic():
-            affiliate.save(update_fields=list(changes))
+            affiliate.save(update_fields=[*changes, "discord_linked_at"])
     except IntegrityError as error:
         raise AlreadyTakenError("This is taken already.", field=next(iter(changes))) from error
     audit(actor=by, action="affiliate.updated", row=affiliate, changes={"fields": sorted(changes)})

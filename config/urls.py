@@ -21,6 +21,7 @@ pages = [
     path("logout/", auth.LogoutView.as_view(), name="logout"),
     path("password/", auth.PasswordChangeView.as_view(), name="password_change"),
     path("password/changed/", auth.PasswordChangeDoneView.as_view(), name="password_change_done"),
+    path("", include("affiliates.urls")),
     path("", include("platforms.urls")),
     path("", include("reconciliation.urls")),
     path("", include("alerts.urls")),

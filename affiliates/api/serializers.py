@@ -20,6 +20,9 @@ class AffiliateSerializer(StrictSerializer):
     name = WordsField(max_length=120)
     email = serializers.EmailField(source="user.email", read_only=True)
     discord_user_id = WordsField(required=False, allow_null=True, max_length=20, validators=[valid_discord_id])
+    discord_linked_at = serializers.DateTimeField(
+        read_only=True, allow_null=True, help_text="Since when this Discord user may act as the affiliate; null: not."
+    )
     is_active = serializers.BooleanField(read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
 
@@ -50,3 +53,10 @@ class SignedUpSerializer(AffiliateSerializer):
     """The new affiliate, with its first key."""
 
     api_key = serializers.CharField(read_only=True, help_text="Shown this once. Send it as `Authorization: Bearer …`.")
+
+
+class DiscordCodeSerializer(serializers.Serializer[Any]):
+    """A code that links a Discord user, shown this once."""
+
+    code = serializers.CharField(read_only=True, help_text="Send it to our application on Discord: `/link code:`.")
+    expires_at = serializers.DateTimeField(read_only=True)

@@ -11,13 +11,20 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-from affiliates import services
+from affiliates import discord, services
 from affiliates.api.authentication import AuthenticatedRequest
 from affiliates.api.permissions import HasScope, IsAffiliate, IsStaff, MaySignUp
-from affiliates.api.serializers import AffiliateSerializer, SignedUpSerializer, SignUpSerializer
+from affiliates.api.serializers import (
+    AffiliateSerializer,
+    DiscordCodeSerializer,
+    SignedUpSerializer,
+    SignUpSerializer,
+)
+from affiliates.errors import LiveKeyRequiredError
 from affiliates.filters import AffiliateFilter
 from affiliates.models import Affiliate
 from affiliates.querysets import AffiliateQuerySet
+from config.api.fields import NoFields
 from config.api.throttling import SignUpThrottle
 
 
@@ -70,3 +77,20 @@ class Me(APIView):
         return Response(AffiliateSerializer(changed).data)
 
     patch = put
+
+
+class DiscordCodes(APIView):
+    """The way to act as an affiliate from Discord."""
+
+    scope = "submit"
+    permission_classes = [HasScope, IsAffiliate]
+
+    @extend_schema(request=NoFields, responses={201: DiscordCodeSerializer})
+    def post(self, request: AuthenticatedRequest) -> Response:
+        """Make a one-time code for `/link` on Discord. It works for 15 minutes, and voids the one before."""
+        NoFields(data=request.data).is_valid(raise_exception=True)
+        if request.user.livemode is False:
+            raise LiveKeyRequiredError("Who is linked on Discord claims in live mode: make the code with a live key.")
+        code, text = discord.make_code(affiliate=request.user.affiliate, by=request.user)
+        shown = DiscordCodeSerializer({"code": text, "expires_at": code.expires_at}).data
+        return Response(shown, status=201, headers={"Cache-Control": "no-store"})

@@ -48,6 +48,7 @@ def test_a_stranger_signs_up_and_comes_in_with_the_key():
         "name": "Ann",
         "email": "ann@example.com",
         "discord_user_id": "123456789012345678",
+        "discord_linked_at": None,
         "is_active": True,
         "created_at": TODAY.isoformat().replace("+00:00", "Z"),
     }

@@ -56,6 +56,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/api/v1/affiliates"): ME | {"email": "new@example.com", "password": "correct horse battery"},
     ("PUT", "/api/v1/affiliates/me"): ME,
     ("PATCH", "/api/v1/affiliates/me"): ME,
+    ("POST", "/api/v1/affiliates/me/discord-code"): {},
     ("POST", "/api/v1/affiliates/me/connections"): {"platform": "x", "token": "sb.x.3.1.0"},
     ("DELETE", "/api/v1/affiliates/me/connections/{connection_id}"): {},
     ("POST", "/api/v1/affiliates/me/accounts"): {"platform": "youtube", "handle": "@somebody"},

@@ -13,7 +13,8 @@ from django.test import Client
 from django.urls import reverse
 from django_q.models import Failure, OrmQ, Schedule, Task
 
-from affiliates.models import AuditEvent, User
+from affiliates.discord import make_code
+from affiliates.models import AuditEvent, DiscordGuesses, User
 from affiliates.services import create_key, invite
 from alerts.models import Alert
 from campaigns.models import Post
@@ -53,6 +54,8 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[User]:
             Account.objects.create(platform=platform, affiliate=post.affiliate, handle=f"@handle{n}")
             runs.request_run(posts=Post.objects.filter(pk=post.pk), by=boss, scope={})
             ReportEvidence.objects.create(affiliate_report=post.state.current_claim, evidence_data={"note": "<b>x</b>"})
+            make_code(affiliate=post.affiliate, by=boss)
+            DiscordGuesses.objects.create(discord_user_id=str(n), wrong=n, since=TODAY)
         Group.objects.create(name="Readers")
         Schedule.objects.create(func="reconciliation.tasks.sweep")
         Task.objects.create(id="a" * 32, name="a", func="f", started=TODAY, stopped=TODAY, success=False, result="no")
