@@ -1,6 +1,7 @@
 """Every setting, read from the environment top to bottom: each has a safe default or fails loudly at start."""
 
 import base64
+import re
 import secrets
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 
 import environ
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 
 from config import embedded, logs
 
@@ -175,6 +177,8 @@ TASKS = (
 
 # --- Platforms ------------------------------------------------------------------------------------------------------
 PLATFORMS_LIVE = env.bool("PLATFORMS_LIVE", default=False)
+SANDBOX_PUBLIC_KEY = "f1f1b9ef669c5ab4c9ba2c499571e393b695f8d58d5cd452cc9088c71f9b0e8b"
+"""Of the key with which the sandbox signs what it sends as Discord."""
 SANDBOX_URL = env.str("SANDBOX_URL", default="http://127.0.0.1:8900").rstrip("/")
 
 
@@ -305,6 +309,15 @@ OAUTH_TEST = _oauth(test=True)
 # --- Tracking links -------------------------------------------------------------------------------------------------
 CLICK_FLOOD_PER_MIN = env.int("CLICK_FLOOD_PER_MIN", default=600)
 """Visitors of one network (/24, /64) that one link counts in a minute; the others are set apart as a flood."""
+
+# --- Discord ----------------------------------------------------------------------------------------------------------
+# Affiliates on Discord: as which application we answer, and the public key of Discord's signatures on what it sends us.
+DISCORD_APPLICATION_ID = _secret("DISCORD_APPLICATION_ID", test=False)
+DISCORD_PUBLIC_KEY = env.str("DISCORD_PUBLIC_KEY", default="" if PLATFORMS_LIVE else SANDBOX_PUBLIC_KEY)
+DISCORD_BOT_TOKEN = _secret("DISCORD_BOT_TOKEN", test=False)
+DISCORD_BASE_URL = _address("DISCORD_BASE_URL", "https://discord.com/api/v10", "/discord", test=False).rstrip("/")
+if DISCORD_PUBLIC_KEY and not re.fullmatch("[0-9a-fA-F]{64}", DISCORD_PUBLIC_KEY):
+    raise ImproperlyConfigured("DISCORD_PUBLIC_KEY is not the public key of a Discord application: 64 hex digits.")
 
 # --- People ---------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "affiliates.User"

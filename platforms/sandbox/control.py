@@ -10,8 +10,8 @@ until the fault ends, at most 60 seconds, and then closes the connection; `reset
 
 from collections.abc import Callable
 
+from platforms.sandbox import control_discord, control_world, routes
 from platforms.sandbox import control_input as given
-from platforms.sandbox import control_world, routes
 from platforms.sandbox.control_input import ControlError
 from platforms.sandbox.state import SandboxState, iso
 from platforms.sandbox.traits import PLATFORMS
@@ -49,6 +49,12 @@ Control
   POST /__sandbox__/texts       {{"platform": "x", "external_id": ID, "text": TEXT}}
   POST /__sandbox__/revoke      {{"platform": "x", "handle": NAME}} or {{"token": TOKEN}}
 
+Discord      public key {discord_key}
+  GET  /__sandbox__/discord     commands, what was sent, and what came back: edits and follow-ups
+  POST /__sandbox__/discord/send    {{"url": "http://127.0.0.1:8000/discord/interactions",
+                                     "interaction": {{"type": 1}}}}
+  POST /__sandbox__/discord/faults  {{"status": 429, "retry_after": 1.5, "count": 1}}
+
 Short links
   GET  /__links__/HOST/PATH     such as /__links__/vm.tiktok.com/CODE: a post's short_url without its https://
 """
@@ -79,6 +85,7 @@ def _page(request: Request, state: SandboxState) -> Reply:
         frozen=", standing still" if state.frozen else "",
         kinds=", ".join(FaultKind),
         series=", ".join(Series),
+        discord_key=control_discord.PUBLIC_KEY,
     )
     return Reply(200, text.encode(), content_type="text/plain; charset=UTF-8")
 
@@ -132,4 +139,7 @@ ACTIONS: dict[tuple[str, str], Callable[[Request, SandboxState], Reply]] = {
     ("POST", PREFIX + "profiles"): control_world.set_bio,
     ("POST", PREFIX + "texts"): control_world.set_text,
     ("POST", PREFIX + "revoke"): control_world.revoke,
+    ("GET", PREFIX + "discord"): control_discord.show,
+    ("POST", PREFIX + "discord/send"): control_discord.send,
+    ("POST", PREFIX + "discord/faults"): control_discord.set_faults,
 }

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from platforms.sandbox.discord_notes import Discord
 from platforms.sandbox.tokens import Token
 
 
@@ -32,6 +33,7 @@ class Notes:
     """By platform and author."""
     texts: dict[tuple[str, str], str] = field(default_factory=dict)
     """By platform and external id."""
+    discord: Discord = field(default_factory=Discord)
     _grants: dict[str, Grant] = field(default_factory=dict)
     _refused: set[str] = field(default_factory=set)
     _revoked_up_to: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -42,6 +44,7 @@ class Notes:
         with self._lock:
             for each in (self.bios, self.texts, self._grants, self._refused, self._revoked_up_to):
                 each.clear()
+        self.discord.clear()
 
     def next_number(self) -> int:
         """A number for a new token: it grows, over restarts too, so that no two tokens are the same."""

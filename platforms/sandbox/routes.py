@@ -3,6 +3,7 @@
 from platforms.sandbox import (
     oauth_meta,
     oauth_tokens,
+    wire_discord,
     wire_facebook,
     wire_instagram,
     wire_reddit,
@@ -14,6 +15,7 @@ from platforms.sandbox.wire import Endpoint, Request, Route
 
 # A node of Meta's API is any path at all, so what is not a node stands before it.
 ROUTES: dict[str, tuple[Route, ...]] = {
+    "Discord": wire_discord.ROUTES,
     "YouTube Data API v3 and Google's OAuth": (*oauth_tokens.GOOGLE_ROUTES, *wire_youtube.ROUTES),
     "Reddit": wire_reddit.ROUTES,
     "X API v2": (*oauth_tokens.X_ROUTES, *wire_x.ROUTES),

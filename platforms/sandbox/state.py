@@ -108,7 +108,7 @@ class SandboxState:
             self._posts[platform] += posts
 
     def data_calls(self, platform: str) -> int:
-        return self._calls[platform]
+        return self._calls.get(platform, 0)
 
     def stats(self) -> dict[str, dict[str, int]]:
         """Data calls that arrived, answered or not, and the posts they asked for; calls for tokens are not counted."""
