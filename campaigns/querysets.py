@@ -1,17 +1,18 @@
 """Sets of advertisers, campaigns and posts that have a name; above all: whose rows may somebody see?"""
 
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from django.apps import apps
 from django.db import connection, models
-from django.db.models import Case, Count, Q, Value, When
+from django.db.models import Case, Count, DateField, ExpressionWrapper, F, Q, Value, When
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
-    from affiliates.models import User
+    from affiliates.models import Affiliate, User
     from campaigns.models import Post
 
 
@@ -43,6 +44,23 @@ class CampaignQuerySet(models.QuerySet[Any]):
         if getattr(user, "affiliate", None):
             theirs |= Q(is_open=True, status__in=("active", "completed"))
         return self.filter(_in_mode_of(user), theirs)
+
+    def open_to(self, affiliate: "Affiliate", today: date) -> Self:
+        """Those an affiliate may claim for: joined or to be joined by a claim, and taking claims around this day.
+
+        It may be another day where the advertiser is: `takes_claims_on` has the last word.
+        """
+        enrolments = apps.get_model("campaigns", "Enrolment").objects.filter(affiliate=affiliate)
+        removed = enrolments.filter(status="removed").values("campaign_id")
+        joined = enrolments.exclude(status="removed").values("campaign_id")
+        last_day = ExpressionWrapper(F("ends_on") + F("claim_window_days"), output_field=DateField())
+        day = timedelta(days=1)
+        return (
+            self.alias(last_day=last_day)
+            .filter(Q(pk__in=joined) | Q(is_open=True), status__in=("active", "completed"), advertiser__is_active=True)
+            .filter(starts_on__lte=today + day, last_day__gte=today - day)
+            .exclude(pk__in=removed)
+        )
 
     def managed_by(self, user: "User | AnonymousUser") -> Self:
         """Those this user may edit: staff all, managers their advertiser's while it is active."""

@@ -2,10 +2,11 @@
 
 from django.contrib import admin
 from django.contrib.auth import views as auth
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from config import views
 from config.api.routing import endpoint
+from reconciliation.discord.views import interactions
 
 api_v1 = [
     path("", include("affiliates.api.urls")),
@@ -33,6 +34,7 @@ urlpatterns = [
     endpoint("api/schema", views.Schema, name="api-schema"),
     endpoint("api/docs", views.Docs, name="api-docs"),
     path("health", views.health, name="health"),
+    re_path(r"^discord/interactions/?$", interactions, name="discord-interactions"),
     *pages,
 ]
 

@@ -13,7 +13,7 @@ from config.admin import ClosedAdmin, ClosedInline
 from config.errors import ConflictError
 from config.templatetags.look import UNKNOWN, moment
 from reconciliation.admin.looking import LookedAtAdmin, linked, post_title
-from reconciliation.models import Job, Run, RunJob
+from reconciliation.models import DiscordInteraction, Job, Run, RunJob
 from reconciliation.services import jobs, runs
 
 
@@ -97,3 +97,31 @@ class RunAdmin(ClosedAdmin):
     def progress(self, run: Run) -> str:
         found = getattr(run, "progress", None) or runs.progress([run])[run.pk]
         return f"{found.done} of {found.total} done, {found.dead} dead"
+
+
+@admin.register(DiscordInteraction)
+class DiscordInteractionAdmin(ClosedAdmin):
+    """What came from Discord and what it was answered; the token is shown to nobody."""
+
+    list_display = ("received_at", "kind", "affiliate", "post", "told_at", "tell_attempts")
+    list_select_related = ("affiliate", "post")
+    list_filter = ("kind",)
+    search_fields = ("=id", "=message_id", "affiliate__name", "post__url")
+    readonly_fields = ()
+    fields = (
+        "id",
+        "received_at",
+        "kind",
+        "affiliate",
+        "message_id",
+        "url",
+        "post",
+        "claim",
+        "answer",
+        "token_expires_at",
+        "verdict",
+        "told_at",
+        "tell_at",
+        "tell_attempts",
+    )
+    ordering = ("-received_at", "-id")

@@ -1,5 +1,6 @@
 """What was claimed, what was found, what followed from it, and the work of looking."""
 
+from reconciliation.models.discord import DiscordInteraction
 from reconciliation.models.evidence import (
     AffiliateReport,
     PlatformReport,
@@ -14,6 +15,7 @@ from reconciliation.models.work import Job, Run, RunJob
 
 __all__ = [
     "AffiliateReport",
+    "DiscordInteraction",
     "Job",
     "PlatformReport",
     "PlatformReportBody",

@@ -26,7 +26,7 @@ from config.admin import Closed
 from config.admin_site import APP_ORDER, StaffSite
 from config.models import AppendOnly
 from platforms.models import Account, Platform
-from reconciliation.models import ReportEvidence
+from reconciliation.models import DiscordInteraction, ReportEvidence
 from reconciliation.services import runs
 from tests.factories import TODAY, AffiliateFactory, EnrolmentFactory, MembershipFactory, TrackingLinkFactory
 from tests.staff import client_for, judged_posts, superuser
@@ -55,6 +55,9 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[User]:
             runs.request_run(posts=Post.objects.filter(pk=post.pk), by=boss, scope={})
             ReportEvidence.objects.create(affiliate_report=post.state.current_claim, evidence_data={"note": "<b>x</b>"})
             make_code(affiliate=post.affiliate, by=boss)
+            DiscordInteraction.objects.create(
+                id=str(n), affiliate=post.affiliate, post=post, answer={"content": "<b>x</b>"}, token_expires_at=TODAY
+            )
             DiscordGuesses.objects.create(discord_user_id=str(n), wrong=n, since=TODAY)
         Group.objects.create(name="Readers")
         Schedule.objects.create(func="reconciliation.tasks.sweep")
