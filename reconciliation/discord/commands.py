@@ -193,7 +193,8 @@ def _campaign(affiliate: Affiliate, named: str) -> Campaign:
     """The campaign that was chosen, or whose whole name was typed. Raises ClaimRefusedError."""
     pk = _as_id(named)
     if pk:
-        found = list(Campaign.objects.visible_to(affiliate.user).select_related("advertiser").filter(pk=pk))
+        visible = Campaign.objects.visible_to(affiliate.user).select_related("advertiser")
+        found: list[Campaign] = list(visible.filter(pk=pk))
     else:
         whole = Q(campaign_name__iexact=named) | Q(name__iexact=named)
         found = _campaigns(affiliate, Campaign.objects.filter(whole))

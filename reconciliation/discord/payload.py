@@ -150,8 +150,9 @@ def _token(value: object) -> str:
 
 def _inputs(components: object) -> Iterator[tuple[str, object]]:
     """What was filled into a modal: each field in a label (one `component`) or a row (several `components`)."""
-    for each in _sequence(components):
-        component = _mapping(each)
+    for component in _sequence(components):
+        if not isinstance(component, dict):
+            continue
         name = _text(component.get("custom_id"))
         if name:
             chosen = _sequence(component.get("values"))

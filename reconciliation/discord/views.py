@@ -35,7 +35,7 @@ def interactions(request: HttpRequest) -> HttpResponse:
         body=body,
     )
     if not genuine:
-        return as_json(401, "signature_invalid", "This request is not signed by Discord.")
+        return as_json(401, "signature_refused", "This request is not signed by Discord.")
     try:
         return JsonResponse(answering.answer(payload.read(StrictJSONParser().parse(BytesIO(body)))))
     except BodyTooLarge as error:

@@ -25,7 +25,7 @@ class DiscordInteraction(models.Model):
 
     id = models.CharField(max_length=20, primary_key=True)
     received_at = models.DateTimeField(default=clock.now)
-    kind = models.CharField(max_length=8, choices=Kind, default=Kind.COMMAND)
+    kind = models.CharField(max_length=8, choices=Kind)
     affiliate = models.ForeignKey(Affiliate, models.PROTECT, null=True, related_name="discord_interactions")
     message_id = models.CharField(max_length=20, null=True, help_text="The message whose link was submitted.")
     url = models.CharField(max_length=2048, blank=True, help_text="The link that was read out of the message.")

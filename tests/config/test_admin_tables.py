@@ -56,7 +56,12 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[User]:
             ReportEvidence.objects.create(affiliate_report=post.state.current_claim, evidence_data={"note": "<b>x</b>"})
             make_code(affiliate=post.affiliate, by=boss)
             DiscordInteraction.objects.create(
-                id=str(n), affiliate=post.affiliate, post=post, answer={"content": "<b>x</b>"}, token_expires_at=TODAY
+                id=str(n),
+                kind="modal",
+                affiliate=post.affiliate,
+                post=post,
+                answer={"content": "<b>x</b>"},
+                token_expires_at=TODAY,
             )
             DiscordGuesses.objects.create(discord_user_id=str(n), wrong=n, since=TODAY)
         Group.objects.create(name="Readers")
