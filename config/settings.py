@@ -168,6 +168,7 @@ TASKS = (
     "reconciliation.tasks.look_at_link",
     "reconciliation.tasks.drain_lane",
     "reconciliation.tasks.sweep",
+    "reconciliation.tasks.tell_discord",
     "reconciliation.tasks.merge_twins",
     "alerts.tasks.evaluate_verdicts",
     "alerts.tasks.evaluate_refused_claim",

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from reconciliation.services import draining, jobs, merging, owning
+from reconciliation.services import draining, jobs, merging, owning, telling
 
 
 def drain_lane(connection_id: str) -> None:
@@ -13,6 +13,12 @@ def drain_lane(connection_id: str) -> None:
 def sweep() -> None:
     """Wake what the queue forgot."""
     jobs.sweep()
+    telling.sweep()
+
+
+def tell_discord(interaction_id: str) -> None:
+    """A claim that came by Discord has its verdict."""
+    telling.tell(interaction_id=interaction_id)
 
 
 def merge_twins(post_id: str) -> None:

@@ -26,7 +26,7 @@ from reconciliation.errors import ClaimRefusedError
 from reconciliation.models import AffiliateReport, DiscordInteraction, ReconciliationLog, ReportEvidence
 from reconciliation.querysets import with_standing
 from reconciliation.services import submission
-from reconciliation.services.submission import Outcome
+from reconciliation.services.admission import Outcome
 
 SUBMIT_AS_POST = "Submit as post"
 MODAL_PREFIX = "submit:"
@@ -34,7 +34,6 @@ FIGURES = ("views", "clicks", "conversions")
 MAX_TYPED_CHARS = 100
 STATUS_POSTS = 5
 HISTORY_CLAIMS = 12
-_VERDICT_FOLLOWS = "The verdict appears here, usually within seconds. After 15 minutes ask with /status."
 _NOTHING_YET = "You have submitted nothing yet: /submit is where to begin."
 
 
@@ -147,12 +146,12 @@ def _taken(submitted: submission.Submission, claimed: Figures) -> Answer:
     post, claim = submitted.post, submitted.claim
     if submitted.outcome != Outcome.UNCHANGED:
         taken = "Taken" if submitted.outcome == Outcome.NEW_POST else "New figures taken"
-        return words.message(f"{taken}: {words.figures(claimed)}.", about(post), _VERDICT_FOLLOWS)
+        return words.message(f"{taken}: {words.figures(claimed)}.", about(post), words.VERDICT_FOLLOWS)
     is_told_here = claim.submission_method == AffiliateReport.Method.DISCORD
     return words.message(
         f"You have claimed just that already, {words.figures(claimed)}: nothing was added.",
         about(post),
-        _explanation(claim) or (_VERDICT_FOLLOWS if is_told_here else "No verdict yet: ask with /status."),
+        _explanation(claim) or (words.VERDICT_FOLLOWS if is_told_here else "No verdict yet: ask with /status."),
     )
 
 

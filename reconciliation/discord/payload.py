@@ -67,11 +67,11 @@ class Interaction:
 
 
 def read(body: Mapping[str, Any]) -> Interaction:
-    """Raises PayloadError where there is no id or no type."""
+    """Raises PayloadError where there is no type, or no id of anything but a ping."""
     kind, snowflake = body.get("type"), _text(body.get("id"))
     if not isinstance(kind, int) or isinstance(kind, bool):
         raise PayloadError("type: a whole number")
-    if not _SNOWFLAKE.fullmatch(snowflake):
+    if kind != Type.PING and not _SNOWFLAKE.fullmatch(snowflake):
         raise PayloadError("id: a snowflake, as text")
     data = _mapping(body.get("data"))
     options = [each for each in _sequence(data.get("options")) if isinstance(each, dict)]
@@ -87,7 +87,7 @@ def read(body: Mapping[str, Any]) -> Interaction:
         options={_text(each.get("name")): each.get("value") for each in options},
         focused=next((_text(each.get("name")) for each in options if each.get("focused") is True), ""),
         target_id=target_id if _SNOWFLAKE.fullmatch(target_id) else "",
-        message=_text(_mapping(messages.get(target_id)).get("content")),
+        message="\n".join(_texts(_mapping(messages.get(target_id)))),
         custom_id=_text(data.get("custom_id")),
         inputs=dict(_inputs(data.get("components"))),
     )
@@ -134,6 +134,14 @@ def _identified(link: str) -> PostLink | NeedsNetwork | NotAPost:
 
 def _key(link: PostLink | NeedsNetwork) -> tuple[str, str]:
     return link.platform, link.external_id if isinstance(link, PostLink) else link.url
+
+
+def _texts(message: Mapping[str, Any]) -> Iterator[str]:
+    """Where a message may have its link: what it says, what it embeds, and what it passes on."""
+    yield _text(message.get("content"))
+    yield from (_text(_mapping(embed).get("url")) for embed in _sequence(message.get("embeds")))
+    for snapshot in _sequence(message.get("message_snapshots")):
+        yield from _texts(_mapping(_mapping(snapshot).get("message")))
 
 
 def _user_id(body: Mapping[str, Any]) -> str:

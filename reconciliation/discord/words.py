@@ -10,6 +10,7 @@ from typing import Any
 
 from reconciliation.comparison import Figures
 
+VERDICT_FOLLOWS = "The verdict appears here, usually within seconds. After 15 minutes ask with /status."
 MAX_CONTENT_CHARS = 2000
 MAX_CHOICES = 25
 MAX_CHOICE_CHARS = 100
@@ -49,6 +50,12 @@ def content(*texts: str) -> dict[str, Any]:
 def message(*texts: str) -> Answer:
     """A message for the one who asked."""
     return {"type": _MESSAGE, "data": {**content(*texts), "flags": EPHEMERAL}}
+
+
+def with_verdict(answer: Answer, explanation: str) -> str:
+    """The words of an answer that promised a verdict, with the verdict in the promise's place."""
+    said = str(answer.get("data", {}).get("content", "")).splitlines()
+    return _lines([*(line for line in said if line != VERDICT_FOLLOWS), explanation])
 
 
 def choices(found: Sequence[tuple[str, str]]) -> Answer:

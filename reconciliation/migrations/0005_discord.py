@@ -9,8 +9,8 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('affiliates', '0003_discord'),
-        ('campaigns', '0002_proof_and_identity'),
-        ('reconciliation', '0003_denial'),
+        ('campaigns', '0003_tracking'),
+        ('reconciliation', '0004_link_posts'),
     ]
 
     operations = [

@@ -40,7 +40,7 @@ from reconciliation.models import (
     TrustEvent,
 )
 from reconciliation.rules import RuleMatrix
-from reconciliation.services import owning, rulesets, trusting
+from reconciliation.services import owning, rulesets, telling, trusting
 from reconciliation.services.jobs import PRIORITY, Batch, lanes_of, wake
 
 ALERT_CHUNK = 100
@@ -368,6 +368,7 @@ def _bring_up_to_date(looks: Sequence[_Look], batch: Batch, answer: Answer) -> N
     next_jobs = Job.objects.bulk_create([_next_job(look, lanes.get(look.post.pk), batch) for look in still_open])
     for lane in {job.connection_id for job in next_jobs if job.due_at <= clock.now()}:
         wake(lane)  # a claim came meanwhile, perhaps for another lane than the one that is at work
+    telling.note_verdicts(verdicts)
     for look in looks:
         if look.is_renamed:
             enqueue("reconciliation.tasks.merge_twins", str(look.post.pk))

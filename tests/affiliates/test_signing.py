@@ -1,6 +1,7 @@
 """Signatures over raw requests."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ from affiliates import signing
 from tests.factories import TODAY
 
 NOW = str(int(TODAY.timestamp()))
-REQUEST = {"timestamp": NOW, "method": "POST", "target": "/postback/abc?x=1", "body": b'{"a": 1}'}
+REQUEST: dict[str, Any] = {"timestamp": NOW, "method": "POST", "target": "/postback/abc?x=1", "body": b'{"a": 1}'}
 GIVEN = signing.signature("secret", **REQUEST)
 
 

@@ -79,7 +79,7 @@ def filled_in(modal: dict[str, Any], *, rows: bool = False, values: dict[str, An
 def post_raw(body: bytes, headers: dict[str, str]) -> Any:
     """Whatever is answered to these bytes under these headers."""
     client = Client(enforce_csrf_checks=True)
-    return client.post(ENDPOINT, body, content_type="application/json", headers=headers)  # type: ignore[arg-type]
+    return client.post(ENDPOINT, body, content_type="application/json", headers=headers)
 
 
 def send(what: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Only Discord is listened to: every byte of what it signed counts, and nothing that is malformed is an error of ours."""
+"""Only Discord is listened to: every byte that it signed counts, and nothing malformed is an error of ours."""
 
 import json
 

@@ -9,13 +9,13 @@ from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
 from config.watchdog import run_under_watchdog
-from reconciliation.services.jobs import sweep
+from reconciliation import tasks
 
 
 def tick() -> None:
     """Sweep, on a connection that may have been lost since the last time."""
     close_old_connections()
-    sweep()
+    tasks.sweep()
 
 
 class Command(BaseCommand):
