@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Warning, register
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.utils.module_loading import import_string
 
 
 @register
@@ -19,3 +20,14 @@ def secret_key_is_kept(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
             id="config.W001",
         )
     ]
+
+
+@register
+def upload_scanner_is_there(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
+    """Otherwise every upload would be refused, and nobody told why."""
+    try:
+        if settings.UPLOAD_SCANNER and not callable(import_string(settings.UPLOAD_SCANNER)):
+            raise ImportError(f"{settings.UPLOAD_SCANNER} can't be called")
+    except ImportError as error:
+        return [Error(f"UPLOAD_SCANNER names no scanner: {error}", id="config.E001")]
+    return []

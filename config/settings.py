@@ -407,6 +407,9 @@ SPECTACULAR_SETTINGS = {
 }
 REQUEST_BODY_LIMIT_BYTES = 256 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+MAX_UPLOAD_MB = env.int("MAX_UPLOAD_MB", default=32)
+UPLOAD_SCANNER = env.str("UPLOAD_SCANNER", default="")
+"""The dotted name of what every uploaded file is handed to; see config/tables/scanning.py."""
 
 # --- Shared cache (throttles); REDIS_URL when several machines serve the web -----------------------------------------
 CACHES = {

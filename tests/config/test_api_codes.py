@@ -21,6 +21,7 @@ OWN = {
         "reconciliation",
         "alerts",
         "config/api",
+        "config/tables",
         "config/views.py",
         "config/errors.py",
     )

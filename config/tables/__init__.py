@@ -1,0 +1,1 @@
+"""Tables in files: reading what people upload, writing what they export. Knows nothing of any app."""
