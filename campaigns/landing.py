@@ -4,11 +4,11 @@ A landing page is a plain http(s) address. A link may have a destination of its 
 the same scheme, host and port. Both are checked when they are stored and again each time somebody is sent there, since
 the landing page may have changed meanwhile; what no longer fits leads to the landing page itself.
 
-The page's own query is kept byte for byte, and the click's id is added to it.
+The page's own query is kept byte for byte, and the click's id is added to it; an id that it names already gives way.
 """
 
 import re
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 CLICK_PARAMETER = "ck_click"
 """The name under which the landing page is told the click's id, for its shop to report it with a sale."""
@@ -52,7 +52,7 @@ def target(landing_url: str, destination: str, click_id: str) -> str:
     """Where a click is sent to; `landing_url` is a landing page."""
     there = _there(landing_url, destination) if destination else None
     parts = urlsplit(landing_url) if there is None else there
-    own = [pair for pair in parts.query.split("&") if pair and pair.partition("=")[0] != CLICK_PARAMETER]
+    own = [pair for pair in parts.query.split("&") if pair and unquote(pair.partition("=")[0]) != CLICK_PARAMETER]
     query = "&".join([*own, f"{CLICK_PARAMETER}={click_id}"])
     return urlunsplit(parts._replace(path=parts.path or "/", query=query))
 

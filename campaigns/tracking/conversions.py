@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -74,7 +73,8 @@ def take_postback(*, campaign: Campaign, postback: Postback) -> tuple[Conversion
 def _locked(campaign: Campaign, postback: Postback) -> Conversion | None:
     """The transaction as it stands, for nobody else to change meanwhile."""
     rows = Conversion.objects.select_for_update(of=("self",), no_key=True)
-    found: Conversion | None = rows.filter(campaign=campaign, transaction_id=postback.transaction_id).first()
+    rows = rows.filter(campaign=campaign, transaction_id=postback.transaction_id).select_related("link")
+    found: Conversion | None = rows.first()
     return found
 
 
@@ -149,13 +149,15 @@ def _follow_up(known: Conversion, postback: Postback) -> Outcome:
 
 
 def _check_same(known: Conversion, postback: Postback) -> None:
-    told: dict[str, tuple[Any, Any]] = {
-        "amount": (known.amount, postback.amount),
-        "currency": (known.currency, postback.currency),
-        "click_id" if postback.click_id else "code": (known.named, postback.named),
+    """Its click and its link are two names of the sale's origin: a shop may use either in a later event."""
+    origins = {known.named, str(known.click_id), known.link.code if known.link else None}
+    same = {
+        "amount": (known.amount, known.amount == postback.amount),
+        "currency": (known.currency, known.currency == postback.currency),
+        "click_id" if postback.click_id else "code": (known.named, postback.named in origins),
     }
-    for field, (before, now) in told.items():
-        if before != now:
+    for field, (before, is_same) in same.items():
+        if not is_same:
             raise DifferentConversionError(f"This transaction is known with another {field}: {before}.", field=field)
 
 

@@ -26,13 +26,19 @@ def make_link(
 ) -> tuple[TrackingLink, bool]:
     """An affiliate's link for a campaign on a platform, and whether it was made just now.
 
-    Asked again, the first one that is in use is given back; with `another`, one more is made. Raises LinkRefusedError
-    and CampaignStateError.
+    Asked again, the first one that is in use is given back; with `another`, one more is made. Raises LinkRefusedError,
+    also where the one that is there is asked for with another label or destination, and CampaignStateError.
     """
     _lock(affiliate, campaign, platform)
     links = TrackingLink.objects.filter(affiliate=affiliate, campaign=campaign, platform=platform)
     known = links.usable().order_by("created_at", "id").first()
     if known and not another:
+        if label not in ("", known.label) or destination not in ("", known.destination):
+            raise LinkRefusedError(
+                "You have a link here with another label or destination. Ask for another one.",
+                field="another",
+                code="link_exists",
+            )
         return known, False
     _check(affiliate, campaign, platform, destination)
     if links.count() >= MAX_LINKS:

@@ -55,6 +55,9 @@ def test_a_link_is_made_once_and_given_again(api, campaign):
     assert again.json()["id"] == first.json()["id"]
     assert re.fullmatch(r"http://testserver/t/[0-9A-Za-z]{10}", first.json()["url"])
     assert first.json()["figures"]["clicks"] == 0
+    for other in ({"label": "Story"}, {"destination": "/sale"}):  # it is not as asked: to give it would ignore that
+        refused = assert_problem(api.post(of(campaign), {"platform": "youtube"} | other), 422)
+        assert (refused["code"], refused["errors"][0]["field"]) == ("link_exists", "another")
     more = api.post(of(campaign), {"platform": "youtube", "another": True, "destination": "/sale"})
     assert (more.status_code, more.json()["destination"]) == (201, "/sale")
     assert api.post(of(campaign), {"platform": "x"}).status_code == 201

@@ -127,6 +127,27 @@ def test_a_disabled_link_is_gone_until_it_is_enabled_again():
     assert visit(link).status_code == 302
 
 
+@pytest.mark.parametrize("status", ["draft", "paused", "completed"])
+def test_visitors_are_sent_on_and_counted_however_the_campaign_stands(status):
+    """As views are counted: the posts are out there. Whether claims are taken is another question."""
+    link = TrackingLinkFactory(campaign__status=status, campaign__advertiser__is_active=False)
+    assert visit(link).status_code == 302
+    assert reasons() == {"": 1}
+
+
+def test_a_forged_address_makes_nobody_another_visitor(settings):
+    link = TrackingLinkFactory()
+    for n in range(3):
+        visit(
+            link, **{"X-Forwarded-For": f"203.0.113.{n}", "X-Real-IP": f"203.0.113.{n}", "Forwarded": f"for=10.0.0.{n}"}
+        )
+    assert reasons() == {"": 1, "repeat": 2}
+    settings.NUM_PROXIES = 1  # now our own proxy says who came; what it was told itself stands before that
+    for n in range(2):
+        visit(link, **{"X-Forwarded-For": f"203.0.113.{n}, 198.51.100.7"})
+    assert reasons() == {"": 2, "repeat": 3}
+
+
 def test_a_campaign_without_landing_page_sends_nobody_anywhere():
     assert visit(TrackingLinkFactory(campaign__landing_url="")).status_code == 410
     assert not Click.objects.exists()

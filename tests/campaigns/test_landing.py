@@ -87,6 +87,7 @@ def test_a_destination_elsewhere_is_refused_and_never_followed(destination):
         (SHOP, "", "https://shop.example/bowls?lang=en&x=%20a+b&ck_click=c1#top"),
         ("https://shop.example", "", "https://shop.example/?ck_click=c1"),
         ("https://shop.example/?ck_click=old&a=1", "", "https://shop.example/?a=1&ck_click=c1"),
+        ("https://shop.example/?ck%5Fclick=old&a=%C3%BC", "", "https://shop.example/?a=%C3%BC&ck_click=c1"),
         (SHOP, "/sale?x=1", "https://shop.example/sale?x=1&ck_click=c1"),
         (SHOP, "https://shop.example/sale", "https://shop.example/sale?ck_click=c1"),
         ("https://new.example/home", "https://shop.example/sale", "https://new.example/home?ck_click=c1"),
