@@ -87,6 +87,17 @@ def sign_up(
         _accept_invitation(invitation)
     elif not (open_to_all or (actor and actor.is_staff)):
         raise SignUpClosedError("Sign-up is by invitation: ask the company you publish for.", field="invitation")
+    affiliate = create_affiliate(name=name, email=email, by=actor, password=password, discord_user_id=discord_user_id)
+    _, text = create_key(user=affiliate.user, by=actor or affiliate.user, name="First key")
+    return affiliate, text
+
+
+@transaction.atomic
+def create_affiliate(
+    *, name: str, email: str, by: User | None, password: str | None = None, discord_user_id: str | None = None
+) -> Affiliate:
+    """Make an affiliate with its user, and no key. Raises AlreadyTakenError for a name, e-mail or Discord user that is
+    taken."""
     taken = {
         "email": User.objects.filter(email=normalise_email(email)),
         "name": Affiliate.objects.filter(name__iexact=name),
@@ -101,9 +112,8 @@ def sign_up(
             affiliate = Affiliate.objects.create(user=user, name=name, discord_user_id=discord_user_id or None)
     except IntegrityError as error:  # somebody else signed up with it between the look and the write
         raise AlreadyTakenError("The name or e-mail is taken already.", field="name") from error
-    audit(actor=actor, action="affiliate.signed_up", row=affiliate)
-    _, text = create_key(user=user, by=actor or user, name="First key")
-    return affiliate, text
+    audit(actor=by, action="affiliate.signed_up", row=affiliate)
+    return affiliate
 
 
 @transaction.atomic

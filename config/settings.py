@@ -169,6 +169,7 @@ TASKS = (
     "reconciliation.tasks.drain_lane",
     "reconciliation.tasks.sweep",
     "reconciliation.tasks.tell_discord",
+    "reconciliation.tasks.work_on_import",
     "reconciliation.tasks.merge_twins",
     "alerts.tasks.evaluate_verdicts",
     "alerts.tasks.evaluate_refused_claim",

@@ -37,6 +37,12 @@ class RunRefusedError(DomainError):
     code = "run_refused"
 
 
+class ImportRefusedError(DomainError):
+    """A file that can't be imported in the way that was asked."""
+
+    code = "import_refused"
+
+
 class RulesRefusedError(DomainError):
     """Thresholds that make no sense."""
 

@@ -292,3 +292,18 @@ class PostStateQuerySet(models.QuerySet[Any]):
 
 def _count_of(among: PostStateQuerySet) -> Count:
     return Count("pk", filter=Q(pk__in=among.order_by().values("pk")))
+
+
+class ImportQuerySet(models.QuerySet[Any]):
+    """Imported files."""
+
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """Staff see all, others what they sent; a key what was sent in its own world."""
+        livemode = getattr(user, "livemode", None)
+        mode = Q() if livemode is None else Q(livemode=livemode)
+        return self.filter(mode, Q() if user.is_staff else Q(created_by=user.pk))
+
+    def with_counts(self) -> Self:
+        """With how many rows come to what, in the same query."""
+        words = ("new_post", "new_claim", "created", "unchanged", "refused")
+        return self.annotate(**{f"{word}_rows": Count("rows", filter=Q(rows__outcome=word)) for word in words})

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from reconciliation.services import draining, jobs, merging, owning, telling
+from reconciliation.services import draining, importing, jobs, merging, owning, telling
 
 
 def drain_lane(connection_id: str) -> None:
@@ -14,11 +14,17 @@ def sweep() -> None:
     """Wake what the queue forgot."""
     jobs.sweep()
     telling.sweep()
+    importing.sweep()
 
 
 def tell_discord(interaction_id: str) -> None:
     """A claim that came by Discord has its verdict."""
     telling.tell(interaction_id=interaction_id)
+
+
+def work_on_import(import_id: str) -> None:
+    """A file is to be checked or imported."""
+    importing.work(import_id=UUID(import_id))
 
 
 def merge_twins(post_id: str) -> None:

@@ -10,12 +10,16 @@ from reconciliation.models.evidence import (
     ReportEvidence,
     RuleSet,
 )
+from reconciliation.models.imports import Import, ImportPart, ImportRow
 from reconciliation.models.trust import TrustEvent, TrustScore
 from reconciliation.models.work import Job, Run, RunJob
 
 __all__ = [
     "AffiliateReport",
     "DiscordInteraction",
+    "Import",
+    "ImportPart",
+    "ImportRow",
     "Job",
     "PlatformReport",
     "PlatformReportBody",

@@ -1,0 +1,412 @@
+"""Importing files: taken, checked row by row, and then imported as whoever sent them decides.
+
+The work goes some hundred rows at a time, each with its rows' outcomes and the place in the file in one transaction,
+under a lease: whoever goes on after a death goes on there. All or nothing is one transaction for the whole file.
+"""
+
+import hashlib
+import tempfile
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import islice
+from typing import BinaryIO
+from uuid import UUID
+
+from django.db import connection as database
+from django.db import transaction
+from django.db.models import Q
+
+from affiliates.models import User
+from affiliates.services import audit
+from config import clock
+from config.errors import ConflictError
+from config.ids import new_id
+from config.middleware import current_request_id
+from config.queue import enqueue
+from config.tables.errors import FileRefusedError
+from config.tables.reading import Row, open_table
+from config.tables.scanning import check_upload
+from reconciliation.errors import ImportRefusedError
+from reconciliation.imports.affiliates import Affiliates
+from reconciliation.imports.campaigns import Campaigns
+from reconciliation.imports.claims import Claims
+from reconciliation.imports.kinds import Kind, Outcome, Result
+from reconciliation.models import Import, ImportPart, ImportRow
+from reconciliation.services.admission import lock_all_contents
+
+KINDS: dict[str, Kind] = {
+    Import.Kind.CLAIMS: Claims(),
+    Import.Kind.CAMPAIGNS: Campaigns(),
+    Import.Kind.AFFILIATES: Affiliates(),
+}
+CHUNK_ROWS = 500
+PART_BYTES = 1024 * 1024
+MAX_ROWS_AS_A_WHOLE = 20_000
+"""What a worker imports in one transaction within the time of a task; `manage.py import_claims` has no such limit."""
+TURN_S = 10
+"""So long a worker stays with one file before others have their turn."""
+LEASE = timedelta(seconds=60)
+FORGOTTEN_AFTER = timedelta(seconds=2)
+KEPT_FOR = timedelta(days=7)
+IMPORTED_BEFORE = "imported_before"
+
+Progress = Callable[[int], None]
+
+
+class _RefusedRowError(Exception):
+    """A row of a file that was to be imported as a whole is refused."""
+
+    def __init__(self, row: Row, result: Result) -> None:
+        self.row, self.result = row, result
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """An import that is held by whoever works on it, its file at hand."""
+
+    of: Import
+    kind: Kind
+    by: User
+    file: BinaryIO
+
+    def rows(self) -> Iterator[Row]:
+        """Those from where the work stands. Raises FileRefusedError."""
+        table = open_table(self.file, name=self.of.file_name, columns=self.kind.columns, required=self.kind.required)
+        return (row for row in table if row.line > self.of.last_line)
+
+
+# --- What people decide
+
+
+def take_file(*, kind: Import.Kind, file: BinaryIO, name: str, by: User, is_queued: bool = True) -> Import:
+    """Take a file in and have it checked. Raises FileRefusedError for what can be told from its beginning, and where
+    the scanner says so."""
+    name = name.rpartition("/")[2].rpartition("\\")[2][-255:]
+    check_upload(file, name=name)
+    open_table(file, name=name, columns=KINDS[kind].columns, required=KINDS[kind].required)
+    file.seek(0)
+    digest = hashlib.sha256()
+    with transaction.atomic():
+        taken = Import.objects.create(
+            kind=kind,
+            file_name=name,
+            size_bytes=0,
+            created_by=by,
+            livemode=getattr(by, "livemode", None),
+            request_id=current_request_id(),
+        )
+        for number, data in enumerate(iter(lambda: file.read(PART_BYTES), b"")):
+            digest.update(data)
+            taken.size_bytes += len(data)
+            ImportPart.objects.create(of=taken, number=number, data=data)
+        taken.digest = digest.hexdigest()
+        taken.save(update_fields=["digest", "size_bytes"])
+        audit(actor=by, action="import.taken", row=taken, changes={"kind": kind, "digest": taken.digest})
+        if is_queued:
+            enqueue("reconciliation.tasks.work_on_import", str(taken.pk))
+    return taken
+
+
+@transaction.atomic
+def apply_import(*, import_id: UUID, take: Import.Take, by: User, is_queued: bool = True) -> Import:
+    """Import a file that has been checked: all rows or none, or the good ones.
+
+    Raises ConflictError unless it waits for that, and ImportRefusedError where it can't be imported in this way.
+    """
+    current = _decided(import_id, Import.State.CHECKED)
+    refused = current.rows.filter(outcome=Outcome.REFUSED).count()
+    if take == Import.Take.ALL and refused:
+        raise ImportRefusedError(
+            f"{refused:,} of the rows are refused, so it can't be imported as a whole.",
+            field="rows",
+            code="rows_refused",
+        )
+    if take == Import.Take.ALL and is_queued and (current.rows_total or 0) > MAX_ROWS_AS_A_WHOLE:
+        raise ImportRefusedError(
+            f"All or nothing goes up to {MAX_ROWS_AS_A_WHOLE:,} rows here: import the good rows, or use "
+            "manage.py import_claims.",
+            field="rows",
+            code="too_many_rows",
+        )
+    current.state, current.take, current.error = Import.State.APPLYING, take, ""
+    current.rows_done, current.last_line, current.lease, current.leased_until = 0, 1, None, None
+    current.save()
+    audit(actor=by, action="import.decided", row=current, changes={"take": take})
+    if is_queued:
+        enqueue("reconciliation.tasks.work_on_import", str(current.pk))
+    return current
+
+
+@transaction.atomic
+def discard_import(*, import_id: UUID, by: User) -> Import:
+    """Import nothing of it. Raises ConflictError unless it waits for that."""
+    current = _decided(import_id, Import.State.CHECKED)
+    _end(current, Import.State.DISCARDED)
+    audit(actor=by, action="import.discarded", row=current)
+    return current
+
+
+def _decided(import_id: UUID, state: Import.State) -> Import:
+    current: Import = Import.objects.select_for_update().get(pk=import_id)
+    if current.state != state:
+        raise ConflictError(f"This file is {current.get_state_display()}.", code="import_state")
+    return current
+
+
+# --- The work
+
+
+def work(*, import_id: UUID, turn_s: float = TURN_S, on_progress: Progress = lambda done: None) -> bool:
+    """Go on with a file that is being checked or imported, for about `turn_s`; returns whether there is more to do.
+    Does nothing where somebody else is at it."""
+    held = _lease(import_id)
+    if held is None:
+        return False
+    with _file_of(held) as file:
+        task = _Work(held, KINDS[held.kind], _author(held), file)
+        try:
+            if held.state == Import.State.APPLYING and held.take == Import.Take.ALL:
+                _import_as_a_whole(task, on_progress)
+                return False
+            return _go_on(task, time.monotonic() + turn_s, on_progress)
+        except FileRefusedError as refusal:
+            _fail(held, refusal.message)
+            return False
+
+
+def sweep() -> int:
+    """Wake the work that the queue forgot, and let go of files that nobody decided on. Returns how many were woken."""
+    now = clock.now()
+    at_work = Import.objects.filter(state__in=[Import.State.CHECKING, Import.State.APPLYING])
+    free = Q(leased_until__lte=now) | Q(leased_until=None, created_at__lte=now - FORGOTTEN_AFTER)
+    forgotten = list(at_work.filter(free).values_list("pk", flat=True)[:20])
+    for pk in forgotten:
+        enqueue("reconciliation.tasks.work_on_import", str(pk))
+    for old in Import.objects.filter(state=Import.State.CHECKED, created_at__lte=now - KEPT_FOR)[:20]:
+        with transaction.atomic():
+            _end(old, Import.State.DISCARDED)
+    return len(forgotten)
+
+
+def _go_on(task: _Work, until: float, on_progress: Progress) -> bool:
+    """A chunk after the other: what is not committed is done again."""
+    is_check = task.of.state == Import.State.CHECKING
+    seen = _seen(task) if is_check else {}
+    for rows in _chunks(task.rows()):
+        with transaction.atomic():
+            if not _still_held(task.of):
+                return False
+            (_check if is_check else _import)(task, rows, seen)
+            _note_place(task.of, rows)
+        on_progress(task.of.rows_done)
+        if time.monotonic() >= until:
+            _let_go(task.of)
+            return True
+    with transaction.atomic():
+        if _still_held(task.of):
+            _finish(task.of)
+    return False
+
+
+def _check(task: _Work, rows: Sequence[Row], seen: dict[Hashable, int]) -> None:
+    """Say what each row would come to."""
+    results: dict[int, Result] = _imported_before(task.of, rows)
+    asked = []
+    for row in rows:
+        if row.line in results:
+            continue
+        if row.problem:
+            results[row.line] = Result(Outcome.REFUSED, code="unreadable", reason=row.problem)
+            continue
+        key = task.kind.key(row.values)
+        first = seen.setdefault(key, row.line) if key is not None else row.line
+        if first != row.line:
+            reason = f"The same as line {first}, and a file may name it once."
+            results[row.line] = Result(Outcome.REFUSED, code="duplicate_row", reason=reason)
+        else:
+            asked.append(row)
+    previewed = task.kind.preview([row.values for row in asked], by=task.by)
+    results |= {row.line: result for row, result in zip(asked, previewed, strict=True)}
+    ImportRow.objects.bulk_create(
+        [ImportRow(of=task.of, line=row.line, **_columns(results[row.line])) for row in rows], ignore_conflicts=True
+    )
+
+
+def _import(task: _Work, rows: Sequence[Row], _seen: object = None) -> list[tuple[Row, Result]]:
+    """Take those of these rows that were found good; returns what came of them."""
+    forecast = {row.line: row for row in task.of.rows.filter(line__in=[row.line for row in rows])}
+    good = [row for row in rows if row.line in forecast and forecast[row.line].outcome != Outcome.REFUSED]
+    asked = [row for row in good if forecast[row.line].code != IMPORTED_BEFORE]
+    results = list(zip(asked, task.kind.write([row.values for row in asked], by=task.by), strict=True))
+    _write_results(task.of, {row.line: result for row, result in results})
+    return results
+
+
+def _import_as_a_whole(task: _Work, on_progress: Progress) -> None:
+    """All rows, or none and the reason why."""
+    try:
+        with transaction.atomic():
+            if task.of.kind == Import.Kind.CLAIMS:
+                lock_all_contents()  # before any row, and before the file's own
+            if not _still_held(task.of):
+                return
+            done = 0
+            for rows in _chunks(task.rows()):
+                refused = [(row, result) for row, result in _import(task, rows) if result.outcome == Outcome.REFUSED]
+                if refused:
+                    raise _RefusedRowError(*refused[0])
+                done += len(rows)
+                on_progress(done)
+            task.of.rows_done = done
+            _finish(task.of)
+    except _RefusedRowError as error:
+        reason = f"Nothing was imported: line {error.row.line} is refused now. {error.result.reason}"
+        with transaction.atomic():
+            _write_results(task.of, {error.row.line: error.result}, is_done=False)
+            changes = {"state": Import.State.CHECKED, "error": reason[:500], "lease": None, "leased_until": None}
+            Import.objects.filter(pk=task.of.pk, lease=task.of.lease).update(**changes, take="", rows_done=0)
+
+
+def _imported_before(current: Import, rows: Sequence[Row]) -> dict[int, Result]:
+    """The lines that an earlier import of this very file has taken: nothing is to be done for them again, whatever was
+    claimed since."""
+    earlier = ImportRow.objects.filter(
+        of__digest=current.digest,
+        of__kind=current.kind,
+        of__livemode=current.livemode,
+        is_done=True,
+        line__in=[row.line for row in rows],
+    ).exclude(outcome=Outcome.REFUSED)
+    return {
+        row.line: Result(Outcome.UNCHANGED, row.object_id, code=IMPORTED_BEFORE, reason="Imported before.")
+        for row in earlier
+    }
+
+
+def _seen(task: _Work) -> dict[Hashable, int]:
+    """What the rows before the place of the work name, by their lines."""
+    if task.of.last_line == 1:
+        return {}
+    seen: dict[Hashable, int] = {}
+    for row in replace(task, of=Import(file_name=task.of.file_name)).rows():
+        if row.line > task.of.last_line:
+            break
+        if not row.problem and (key := task.kind.key(row.values)) is not None:
+            seen.setdefault(key, row.line)
+    return seen
+
+
+# --- Keeping it
+
+
+def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    iterator = iter(rows)
+    while chunk := list(islice(iterator, CHUNK_ROWS)):
+        yield chunk
+
+
+def _columns(result: Result) -> dict[str, object]:
+    return {
+        "outcome": result.outcome,
+        "field": result.field[:40],
+        "code": result.code[:40],
+        "reason": result.reason[:300],
+        "object_id": result.object_id,
+    }
+
+
+def _write_results(current: Import, results: Mapping[int, Result], *, is_done: bool = True) -> None:
+    """Set the outcomes of these lines, in one statement."""
+    rows = [{"line": line, **_columns(result)} for line, result in results.items()]
+    names = ("outcome", "field", "code", "reason", "object_id")
+    with database.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE reconciliation_importrow AS row
+            SET outcome = new.outcome, field = new.field, code = new.code, reason = new.reason,
+                object_id = new.object_id, is_done = %s
+            FROM unnest(%s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::uuid[])
+                AS new (line, outcome, field, code, reason, object_id)
+            WHERE row.of_id = %s AND row.line = new.line
+            """,
+            [is_done, [row["line"] for row in rows], *([row[name] for row in rows] for name in names), current.pk],
+        )
+
+
+def _lease(import_id: UUID) -> Import | None:
+    now, lease = clock.now(), new_id()
+    free = Import.objects.filter(Q(leased_until=None) | Q(leased_until__lte=now), pk=import_id)
+    taken = free.filter(state__in=[Import.State.CHECKING, Import.State.APPLYING])
+    if not taken.update(lease=lease, leased_until=now + LEASE):
+        return None
+    held: Import = Import.objects.select_related("created_by").get(pk=import_id)
+    return held
+
+
+def _still_held(current: Import) -> bool:
+    """Locks the row for the rest of the transaction."""
+    return Import.objects.select_for_update(of=("self",)).filter(pk=current.pk, lease=current.lease).exists()
+
+
+def _note_place(current: Import, rows: Sequence[Row]) -> None:
+    current.rows_done += len(rows)
+    current.last_line = rows[-1].line
+    Import.objects.filter(pk=current.pk).update(
+        rows_done=current.rows_done, last_line=current.last_line, leased_until=clock.now() + LEASE
+    )
+
+
+def _let_go(current: Import) -> None:
+    """For the next turn, which is queued."""
+    with transaction.atomic():
+        if Import.objects.filter(pk=current.pk, lease=current.lease).update(lease=None, leased_until=None):
+            enqueue("reconciliation.tasks.work_on_import", str(current.pk))
+
+
+def _finish(current: Import) -> None:
+    if current.state == Import.State.APPLYING:
+        _end(current, Import.State.APPLIED)
+    else:
+        done = {"state": Import.State.CHECKED, "rows_total": current.rows_done, "lease": None, "leased_until": None}
+        Import.objects.filter(pk=current.pk).update(**done)
+
+
+def _fail(current: Import, reason: str) -> None:
+    """The file turned out to be no table after all; nothing of it was imported, since it is read as a whole before."""
+    with transaction.atomic():
+        if _still_held(current):
+            current.error = reason[:500]
+            _end(current, Import.State.FAILED)
+
+
+def _end(current: Import, state: Import.State) -> None:
+    ImportPart.objects.filter(of=current).delete()
+    Import.objects.filter(pk=current.pk).update(
+        state=state,
+        error=current.error,
+        rows_done=current.rows_done,
+        finished_at=clock.now(),
+        lease=None,
+        leased_until=None,
+    )
+    current.state = state
+
+
+def _author(current: Import) -> User:
+    """Who sent the file, who sees the world they saw then."""
+    by: User = current.created_by
+    if current.livemode is not None:
+        by.livemode = current.livemode
+    return by
+
+
+@contextmanager
+def _file_of(current: Import) -> Iterator[BinaryIO]:
+    """The file, put together again on disk."""
+    with tempfile.TemporaryFile() as file:
+        for data in current.parts.order_by("number").values_list("data", flat=True).iterator(chunk_size=4):
+            file.write(data)
+        yield file
