@@ -10,6 +10,7 @@ from config.api.filters import FlagFilter
 from platforms.api.fields import ALIASES
 from platforms.metrics import PLATFORM_NAMES
 from reconciliation.comparison import Level, Status
+from reconciliation.models import ImportRow
 
 
 class PlatformFilter(ChoiceFilter):
@@ -62,3 +63,13 @@ class ResultFilter(PeriodFilter):
     campaign = UUIDFilter("post__campaign")
     affiliate = UUIDFilter("post__affiliate")
     platform = PlatformFilter("post__platform__slug")
+
+
+class ImportRowFilter(FilterSet):
+    """Rows of a file, by what they come to."""
+
+    outcome = ChoiceFilter(choices=ImportRow.Outcome.choices)
+
+    class Meta:
+        model = ImportRow
+        fields: list[str] = []

@@ -298,9 +298,9 @@ class ImportQuerySet(models.QuerySet[Any]):
     """Imported files."""
 
     def visible_to(self, user: "User | AnonymousUser") -> Self:
-        """Staff see all, others what they sent; a key what was sent in its own world."""
+        """Staff see all, others what they sent; a test key what was sent with one, a live key what was not."""
         livemode = getattr(user, "livemode", None)
-        mode = Q() if livemode is None else Q(livemode=livemode)
+        mode = {None: Q(), True: Q(livemode=None) | Q(livemode=True), False: Q(livemode=False)}[livemode]
         return self.filter(mode, Q() if user.is_staff else Q(created_by=user.pk))
 
     def with_counts(self) -> Self:

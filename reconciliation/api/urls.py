@@ -1,11 +1,19 @@
 """Addresses under /api/v1."""
 
 from config.api.routing import endpoint
-from reconciliation.api import platforms, views
+from reconciliation.api import imports, platforms, views
 
 urlpatterns = [
     endpoint("submissions", views.Submissions, name="api-submissions"),
     endpoint("submissions/history", views.SubmissionHistory, name="api-submission-history"),
+    endpoint("submissions/bulk", imports.ClaimsUpload, name="api-submissions-bulk"),
+    endpoint("campaigns/bulk", imports.CampaignsUpload, name="api-campaigns-bulk"),
+    endpoint("affiliates/bulk", imports.AffiliatesUpload, name="api-affiliates-bulk"),
+    endpoint("imports", imports.Imports, name="api-imports"),
+    endpoint("imports/<uuid:import_id>", imports.ImportDetail, name="api-import"),
+    endpoint("imports/<uuid:import_id>/rows", imports.ImportRows, name="api-import-rows"),
+    endpoint("imports/<uuid:import_id>/apply", imports.ImportApply, name="api-import-apply"),
+    endpoint("imports/<uuid:import_id>/discard", imports.ImportDiscard, name="api-import-discard"),
     endpoint("submissions/<uuid:post_id>", views.SubmissionDetail, name="api-submission"),
     endpoint("submissions/<uuid:post_id>/metrics", views.SubmissionMetrics, name="api-submission-metrics"),
     # the same views under their other spelling

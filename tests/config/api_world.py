@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.test import APIClient
 
@@ -50,6 +51,7 @@ SETTINGS = {
     "breaker_open_max_s": 100,
     "credentials": {"api_key": "secret-of-ours"},
 }
+UPLOAD = {"file": "a file"}
 ME = {"name": "New name", "discord_user_id": "123456789012345678"}
 
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
@@ -66,6 +68,11 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("POST", "/api/v1/submissions"): SUBMISSION,
     ("POST", "/api/v1/affiliates/submissions"): SUBMISSION,
+    ("POST", "/api/v1/submissions/bulk"): UPLOAD,
+    ("POST", "/api/v1/campaigns/bulk"): UPLOAD,
+    ("POST", "/api/v1/affiliates/bulk"): UPLOAD,
+    ("POST", "/api/v1/imports/{import_id}/apply"): {"rows": "good"},
+    ("POST", "/api/v1/imports/{import_id}/discard"): {},
     ("PUT", "/api/v1/submissions/{post_id}/metrics"): FIGURES,
     ("PUT", "/api/v1/affiliates/submissions/{post_id}/metrics"): FIGURES,
     ("POST", "/api/v1/campaigns"): CAMPAIGN
@@ -101,6 +108,12 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PUT", "/api/v1/alerts/{alert_id}/resolve"): {"note": "Talked to them."},
 }
 """What each endpoint that changes something takes, in one form that it accepts."""
+FILES = {
+    "submissions": b"affiliate,campaign,url,claimed_views\nsomebody,NO_SUCH,https://youtu.be/abcdefghijk,5\n",
+    "campaigns": b"brand,market,campaign_name,starts_on,ends_on\nNO,NO,Name,2026-12-01,2026-12-31\n",
+    "affiliates": b"name,email\nSomebody,somebody@example.com\n",
+}
+"""By kind, what its endpoint for files accepts."""
 WORDS = {"platform": "youtube"}
 """What stands for the parameters of paths that are no ids: everybody knows them."""
 
@@ -113,6 +126,11 @@ class Row:
     path: str
     scope: str
     cells: dict[str, str]
+
+    @property
+    def is_upload(self) -> bool:
+        """Whether it takes a file in a form."""
+        return BODIES.get((self.method, self.path)) is UPLOAD
 
     def allows(self, role: str) -> bool:
         return self.cells[role] != "–"
@@ -130,6 +148,14 @@ class World:
     def path(self, template: str) -> str:
         """An address with the world's own ids in it."""
         return template.format(**self.ids, **WORDS)
+
+    def send(self, client: APIClient, row: "Row") -> Any:
+        """What an endpoint answers to a body that it accepts."""
+        form: dict[str, Any] = {"data": self.body(row) or None}
+        if row.is_upload:
+            kind = row.path.split("/")[3]
+            form = {"data": {"file": SimpleUploadedFile("rows.csv", FILES[kind])}, "format": "multipart"}
+        return getattr(client, row.method.lower())(self.path(row.path), **form)
 
     def client_for(self, row: "Row") -> APIClient:
         """Somebody who may use this endpoint; staff if they may."""

@@ -1,5 +1,6 @@
 """Fixtures of the API's tests."""
 
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -11,8 +12,8 @@ from campaigns.models import Post
 from campaigns.tracking.keys import create_postback_key
 from platforms.models import Platform
 from platforms.services import accounts
-from reconciliation.models import ReconciliationLog
-from reconciliation.services import runs
+from reconciliation.models import Import, ReconciliationLog
+from reconciliation.services import importing, runs
 from tests.config.api_world import World
 from tests.factories import (
     AdvertiserFactory,
@@ -58,7 +59,15 @@ def world(db, today, settings, client_of, sandbox, world_post, claim, drain_all)
     by_code = {"affiliate": affiliate, "livemode": True, "by": affiliate.user}
     link = TrackingLinkFactory(campaign=campaign, affiliate=affiliate)
     account = accounts.claim_account(platform=platform, handle="@somebody_else", **by_code)
+    sent = importing.take_file(
+        kind=Import.Kind.AFFILIATES,
+        file=BytesIO(b"name,email\nNobody,nobody@example.com\n"),
+        name="rows.csv",
+        by=members["manager"],
+    )
+    importing.work(import_id=sent.pk)
     rows = {
+        "import_id": sent,
         "account_id": account,
         "connection_id": ConnectionFactory(affiliate=affiliate),
         "advertiser_id": advertiser,
