@@ -291,7 +291,7 @@ class ConversionEventAdmin(ClosedAdmin):
 
 @admin.register(PostbackKey)
 class PostbackKeyAdmin(ClosedAdmin):
-    """Keys without their secrets. They are made over the API, which shows a secret once."""
+    """Keys without their secrets: whoever makes one, on the campaign's page or by the API, is shown it that once."""
 
     list_display = ("prefix", "last4", "campaign", "created_at", "revoked_at")
     list_select_related = ("campaign",)

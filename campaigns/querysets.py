@@ -81,6 +81,10 @@ class CampaignQuerySet(models.QuerySet[Any]):
         """How many campaigns there are in each status that has any."""
         return dict(self.order_by().values_list("status").annotate(n=Count("pk")))
 
+    def linkable(self) -> Self:
+        """Those for which there may be new tracking links."""
+        return self.filter(advertiser__is_active=True).exclude(status="completed").exclude(landing_url="")
+
     def for_advertiser_side(self, user: "User | AnonymousUser") -> Self:
         """Those whose money and rules this user may see: staff all, members their advertiser's."""
         mine = Q() if user.is_staff else Q(advertiser__in=_advertisers_of(user))

@@ -1,4 +1,4 @@
-"""Where visitors come through, and where shops report. What is behind a login stands with the verdicts."""
+"""Where visitors come through, and where shops report: nobody logs in here."""
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt

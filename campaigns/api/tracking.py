@@ -23,7 +23,7 @@ from campaigns.models import Campaign, PostbackKey, TrackingLink
 from campaigns.querysets import TrackingLinkQuerySet
 from campaigns.tracking.keys import create_postback_key, revoke_postback_key
 from campaigns.tracking.links import make_link
-from campaigns.tracking.totals import LinkTotals, totals
+from campaigns.tracking.totals import Totals, totals
 from config.api.fields import FlagField, NoFields, StrictSerializer, WordsField
 from platforms.api.fields import PlatformField
 
@@ -80,7 +80,7 @@ class LinkSerializer(serializers.Serializer[Any]):
 
     @extend_schema_field(TrackedFiguresSerializer)
     def get_figures(self, link: TrackingLink) -> dict[str, int]:
-        found = self.context["totals"].get(link.pk, LinkTotals())
+        found = self.context["totals"].get(link.pk, Totals())
         return dict(TrackedFiguresSerializer(found).data)
 
 

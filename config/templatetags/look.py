@@ -121,6 +121,9 @@ _BADGES = {
     "ends_soon": Badge("◷", "Ends soon", "medium"),
     "needs_you": Badge("!", "Needs you", "high"),
     "not_connected": Badge("○", "Not connected", "quiet"),
+    # keys
+    "live": Badge("✓", "Live", "matched"),
+    "revoked": Badge("✕", "Revoked", "quiet"),
     # accounts
     "proven": Badge("✓", "Proven", "matched"),
     "checking": Badge("◐", "Checking", "early"),

@@ -11,9 +11,10 @@ from playwright.sync_api import Page
 
 from alerts.models import Alert
 from campaigns.models import Campaign
+from campaigns.tracking.keys import create_postback_key
 from platforms.models import Platform
 from platforms.services import accounts
-from tests.factories import TODAY, CampaignFactory, ConnectionFactory
+from tests.factories import TODAY, CampaignFactory, ConnectionFactory, TrackingLinkFactory
 
 pytestmark = pytest.mark.browser
 
@@ -23,11 +24,17 @@ DESKTOP, TABLET, PHONE = ({"width": width, "height": 900} for width in (1440, 76
 def _pages(stage: Any) -> dict[str, str]:
     campaign, alert = stage.campaign.pk, Alert.objects.worst_first()[0].pk
     draft = CampaignFactory(advertiser=stage.advertiser, status=Campaign.Status.DRAFT)
+    tracked = CampaignFactory(advertiser=stage.advertiser, landing_url="https://shop.example/")
+    TrackingLinkFactory(campaign=tracked, label="In the bio")
+    create_postback_key(campaign=tracked, by=stage.manager)
     return {
         "campaigns": "/",
         "campaign": reverse("dashboard:campaign", args=[campaign]),
         "nothing matches": reverse("dashboard:campaign", args=[campaign]) + "?q=zzz",
         "draft": reverse("dashboard:campaign", args=[draft.pk]),
+        "tracking": reverse("campaign-tracking", args=[tracked.pk]),
+        "no landing page": reverse("campaign-tracking", args=[campaign]),
+        "tracked campaign": reverse("dashboard:campaign", args=[tracked.pk]),
         "new": reverse("dashboard:campaign-new"),
         "edit": reverse("dashboard:campaign-edit", args=[campaign]),
         "post": reverse("dashboard:post", args=[stage.posts["high"].pk]),
@@ -72,7 +79,8 @@ def test_an_affiliates_pages_and_the_login(stage, log_in: Callable[[Any], Page])
     page = log_in(stage.mila.user)
     post = reverse("dashboard:post", args=[stage.posts["high"].pk])
     connect = reverse("connections:connect", args=["tiktok"])
-    paths = ("/", post, reverse("connections:connections"), connect, f"{connect}?mode=test")
+    TrackingLinkFactory(affiliate=stage.mila, label="In the bio")
+    paths = ("/", post, reverse("links"), reverse("connections:connections"), connect, f"{connect}?mode=test")
     assert not [problem for path in paths for problem in _looks(page, path)]
     page.context.clear_cookies()
     assert not list(_looks(page, "/login/"))
