@@ -50,7 +50,8 @@ class AffiliatePlan:
 @dataclass(frozen=True, slots=True)
 class CampaignPlan:
     """A campaign. Its days count from the story's last one; what began is active, what ended completed, unless it was
-    paused. Posts about `topics` are published for it; `rates` says on which platforms, and what is paid there.
+    paused. Posts about `topics` are published for it; `rates` says on which platforms, and what is paid there. Tracking
+    links lead to `landing_url`; without one there are none.
     """
 
     title: str
@@ -64,6 +65,7 @@ class CampaignPlan:
     paused_d: int | None = None
     is_open: bool = True
     requires_proof: bool = False
+    landing_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,10 @@ ADVERTISERS = (
         brands={"NWF": "Northwind", "HTB": "Harvest Table"},
         people=_people("northwind.example", "Dana Whitfield", "Marcus Bell", "Priya Raman"),
         campaigns=(
-            CampaignPlan("Weeknight Dinners", "NWF", "US", _topics("Cooking"), _FOOD, -45, 45, "60000"),
+            CampaignPlan(
+                "Weeknight Dinners", "NWF", "US", _topics("Cooking"), _FOOD, -45, 45, "60000",
+                landing_url="https://shop.northwind.example/dinners?from=creators",
+            ),
             CampaignPlan(
                 "Harvest Table Launch", "HTB", "CA", _topics("Cooking"), _on(_FOOD, "youtube", "instagram", "facebook"),
                 -20, 40, "40000",

@@ -7,15 +7,18 @@ No worker runs meanwhile. What the services queue is done here, in the order in 
 looks of all lanes first, then whatever else was queued.
 """
 
+import hashlib
 import logging
 import secrets
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from random import Random
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.utils.module_loading import import_string
@@ -26,11 +29,16 @@ from affiliates.services import audit, create_key, sign_up
 from alerts import services as alerting
 from alerts.models import Alert
 from campaigns import services as campaigning
-from campaigns.models import Advertiser, Brand, Campaign, Enrolment, Market, Membership, Post
+from campaigns.models import Advertiser, Brand, Campaign, Conversion, Enrolment, Market, Membership, Post
+from campaigns.tracking import clicks
+from campaigns.tracking.conversions import Postback, take_postback
+from campaigns.tracking.keys import create_postback_key
+from campaigns.tracking.links import make_link
 from config import clock
 from config.demo.cast import ADVERTISERS, AFFILIATES, GUEST, MARKETS, NOTES, OWNERS, STAFF, CampaignPlan, PersonPlan
 from config.demo.sandbox import SandboxControl, SandboxError
 from config.demo.story import CLAIM_WINDOW_DAYS, Account, Move, PlannedClaim, Session, Story, day
+from config.demo.visits import PlannedLink
 from config.errors import DomainError
 from platforms import oauth
 from platforms.models import Connection, Platform
@@ -103,6 +111,8 @@ class Seeding:
         self._accounts = iter(story.connected)
         self._next_account = next(self._accounts, None)
         self._withdrawn = story.withdrawn
+        self._links = deque(story.links)
+        self._to_reverse: list[tuple[datetime, Campaign, Postback]] = []
         self._platforms = {platform.slug: platform for platform in Platform.objects.all()}
         self._affiliates: dict[str, Affiliate] = {}
         self._campaigns: dict[str, Campaign] = {}
@@ -127,6 +137,7 @@ class Seeding:
             for number, session in enumerate(self._story.sessions, start=1):
                 self._campaigns_until(session.at)
                 self._accounts_until(session.at)
+                self._links_until(session.at)
                 for claim in session.claims:
                     self._claim(claim)
                 with self._what_is_withdrawn_by(session.at):
@@ -210,7 +221,10 @@ class Seeding:
             is_open=plan.is_open,
             requires_proof=plan.requires_proof,
             claim_window_days=CLAIM_WINDOW_DAYS,
+            landing_url=plan.landing_url,
         )
+        if plan.landing_url:
+            create_postback_key(campaign=campaign, by=by)
         if not plan.is_open:
             Enrolment.objects.bulk_create(
                 Enrolment(campaign=campaign, affiliate=self._affiliates[each.name], status=Enrolment.Status.INVITED)
@@ -264,6 +278,47 @@ class Seeding:
             yield
         finally:
             log.disabled = False
+
+    # --- Tracking
+
+    def _links_until(self, moment: datetime) -> None:
+        """What comes through the links that are claimed for by then, and what shops take back by then."""
+        while self._links and self._links[0].claimed_at <= moment:
+            self._follow(self._links.popleft())
+        while self._to_reverse and self._to_reverse[0][0] <= moment:
+            at, campaign, sale = self._to_reverse.pop(0)
+            clock.set(at)
+            take_postback(campaign=campaign, postback=replace(sale, status=Conversion.Status.REVERSED))
+            run_queued_tasks()  # so that it is looked at now
+
+    def _follow(self, planned: PlannedLink) -> None:
+        """The link is made, people and robots come through it, and some of the people buy."""
+        clock.set(planned.at)
+        campaign = self._campaigns[planned.campaign.title]
+        link, _ = make_link(
+            affiliate=self._affiliates[planned.affiliate.name],
+            campaign=campaign,
+            platform=self._platforms[planned.platform],
+            label="In the description",
+        )
+        sale = None
+        for number, visit in enumerate(planned.visits):
+            clock.set(visit.at)
+            meta = {"REMOTE_ADDR": visit.address, "HTTP_USER_AGENT": visit.agent}
+            target = clicks.follow(code=link.code, meta=meta, method="GET")
+            if visit.bought is None or target is None:
+                continue
+            sale = Postback(
+                transaction_id=f"{link.code}-{number}",
+                amount=visit.bought,
+                currency=campaign.currency,
+                status=Conversion.Status.APPROVED if number % 3 else Conversion.Status.PENDING,
+                digest=hashlib.sha256(f"{link.code} {number}".encode()).hexdigest(),
+                click_id=UUID(target.rpartition("=")[2]),
+            )
+            take_postback(campaign=campaign, postback=sale)
+        if planned.reversed_at and sale:
+            self._to_reverse.append((planned.reversed_at, campaign, sale))
 
     # --- Claims, looks and alerts
 

@@ -7,6 +7,8 @@ After the last moment nothing falls due for a while: a claim is left out if one 
 
 Some platforms show views to the account's owner alone. Most people connect such an account before they first publish
 there; some never do, and one takes back at the end what was allowed.
+
+What comes through tracking links stands in `visits`.
 """
 
 from bisect import bisect_left
@@ -18,7 +20,9 @@ from enum import StrEnum
 from itertools import chain, islice
 from random import Random
 
+from config.demo import visits
 from config.demo.cast import ADVERTISERS, AFFILIATES, OWNERS_ONLY, AffiliatePlan, CampaignPlan, Character
+from config.demo.visits import Place, PlannedLink
 from platforms.metrics import VIEWS_LAG, LagBasis
 from platforms.sandbox import words
 from platforms.sandbox.world import SPAN, Presence, Series, World, WorldPost
@@ -83,7 +87,8 @@ class Session:
 @dataclass(frozen=True, slots=True)
 class Story:
     """`connected` has the accounts that are connected, in order of time. `withdrawn` is the one whose owner takes back
-    what they allowed before the last claim from it is looked at; None where nobody's lies so.
+    what they allowed before the last claim from it is looked at; None where nobody's lies so. `links` has the tracking
+    links, in order of their first claims.
     """
 
     start: datetime
@@ -92,6 +97,7 @@ class Story:
     moves: Sequence[tuple[datetime, Move, CampaignPlan]]
     connected: Sequence[Account]
     withdrawn: Account | None
+    links: Sequence[PlannedLink]
 
     @property
     def posts(self) -> int:
@@ -108,7 +114,9 @@ def tell(world: World, *, start: datetime, end: datetime, posts: int, seed: int)
         raise ValueError(f"the sandbox's world begins on {world.epoch:%d %b %Y}: it has no posts of these days")
     telling = _Telling(world, first, last, end, seed)
     sessions = telling.sessions(posts)
-    return Story(first, end, sessions, _moves(end), telling.connected(sessions), _withdrawn(sessions))
+    links = telling.links(sessions)
+    sessions = _with_what_was_tracked(sessions, links)
+    return Story(first, end, sessions, _moves(end), telling.connected(sessions), _withdrawn(sessions), links)
 
 
 def _moves(end: datetime) -> list[tuple[datetime, Move, CampaignPlan]]:
@@ -161,6 +169,16 @@ class _Telling:
             for (name, slug), at in first_at.items()
         ]
         return sorted(accounts, key=lambda account: (account.at, account.handle))
+
+    def links(self, sessions: Sequence[Session]) -> list[PlannedLink]:
+        """The tracking links that some get before they publish."""
+        places: dict[tuple[str, str, str], Place] = {}
+        for claim in chain.from_iterable(session.claims for session in sessions):
+            if claim.post.author == claim.affiliate.author:
+                key = claim.affiliate.name, claim.campaign.title, claim.post.platform
+                known = places.get(key) or Place(claim.affiliate, claim.campaign, claim.post, claim.at, claim.at)
+                places[key] = replace(known, last_at=claim.at)
+        return visits.links(places.values(), end=self._end, rng=self._rng("links"))
 
     def _rng(self, *what: object) -> Random:
         return Random(":".join(map(str, (self._seed, *what))))
@@ -265,6 +283,20 @@ class _Telling:
             other = rng.choice([plan for plan in AFFILIATES if plan is not claim.affiliate])
             contested = replace(claim, at=at - timedelta(seconds=5), affiliate=other, url=claim.post.url)
             claims[at].append(contested)
+
+
+def _with_what_was_tracked(sessions: Sequence[Session], links: Sequence[PlannedLink]) -> list[Session]:
+    """The sessions, in which whoever has a link claims what came through it."""
+    claimed = {(link.affiliate.name, link.campaign.title, link.platform): link.claimed for link in links}
+
+    def told(claim: PlannedClaim) -> PlannedClaim:
+        tracked = claimed.get((claim.affiliate.name, claim.campaign.title, claim.post.platform))
+        if tracked is None:
+            return claim
+        figures = replace(claim.figures, clicks=tracked.clicks, conversions=tracked.conversions)
+        return replace(claim, figures=figures)
+
+    return [replace(session, claims=[told(claim) for claim in session.claims]) for session in sessions]
 
 
 def _owned(sessions: Sequence[Session]) -> Iterator[PlannedClaim]:

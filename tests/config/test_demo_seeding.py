@@ -18,7 +18,7 @@ from django_q.models import OrmQ
 from affiliates.models import Affiliate, AuditEvent, User
 from affiliates.services import audit
 from alerts.models import Alert
-from campaigns.models import Advertiser, Campaign, Post
+from campaigns.models import Advertiser, Campaign, Click, Conversion, Post
 from config import clock
 from config.demo import seeding
 from config.demo.cast import AFFILIATES, OWNERS_ONLY, STAFF
@@ -69,6 +69,7 @@ def test_a_seeded_world_has_been_through_the_real_pipeline(
     _is_settled(began)
     _is_believable()
     _is_connected_but_for_some(world)
+    _is_tracked()
     _hands_out(json.loads(handout.read_text()), world)
     assert stat.S_IMODE(handout.stat().st_mode) == 0o600
     assert not world.state.frozen
@@ -131,6 +132,18 @@ def _is_connected_but_for_some(world: SandboxServer) -> None:
     assert not waiting.filter(next_look_at=None).exists()  # the fortnight in which they may connect is not over
     assert not Post.objects.filter(is_identified=False).exists()
     assert Post.objects.exclude(short_url="").exists()
+
+
+def _is_tracked() -> None:
+    """Clicks and sales of one campaign have a truth, and some visits are set apart."""
+    posts = Post.objects.exclude(tracking_link=None)
+    assert posts.exists()
+    assert set(posts.values_list("campaign__campaign_name", flat=True)) == {"Weeknight Dinners"}
+    assert {"", "robot", "repeat"} == set(Click.objects.values_list("invalid_reason", flat=True))
+    assert not Conversion.objects.filter(link=None).exists()
+    counted = ReconciliationLog.objects.filter(post__in=posts)
+    assert counted.filter(platform_report__provenance__clicks="own_tracking", clicks_discrepancy=0).exists()
+    assert not counted.filter(platform_report__clicks=None).exists()
 
 
 def _hands_out(content: dict[str, Any], world: SandboxServer) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from config.demo import cast, story
+from config.demo import cast, story, visits
 from config.demo.cast import OWNERS_ONLY, Character
 from platforms.links import NeedsNetwork, identify
 from platforms.metrics import VIEWS_LAG, LagBasis
@@ -168,6 +168,25 @@ def test_some_claim_what_is_anothers_once_its_author_did(claims: list[story.Plan
     names = {plan.author: plan.name for plan in cast.AFFILIATES}
     assert max(len(set(each)) for each in claimants.values()) == 2
     assert all(claimants[claim.post.external_id][0] == names[claim.post.author] for claim in claims)
+
+
+def test_some_get_a_link_before_they_publish_and_claim_what_came_through_it(month, claims):
+    assert 4 <= len(month.links) <= visits.LINKS
+    for link in month.links:
+        assert link.campaign.landing_url
+        theirs = (link.affiliate, link.campaign, link.platform)
+        own = [each for each in claims if (each.affiliate, each.campaign, each.post.platform) == theirs]
+        assert own[0].at == link.claimed_at
+        assert link.at < own[0].post.published_at
+        assert {(each.figures.clicks, each.figures.conversions) for each in own} == {
+            (link.claimed.clicks, link.claimed.conversions)
+        }
+        assert all(link.at < visit.at < link.claimed_at for visit in link.visits)
+        persons = {visit.address for visit in link.visits if visit.agent not in visits.ROBOTS}
+        boasts = link.affiliate.character is Character.DISHONEST
+        assert (link.claimed.clicks > len(persons)) is boasts
+        assert link.claimed.conversions == sum(visit.bought is not None for visit in link.visits)
+    assert sum(link.reversed_at is not None for link in month.links) == 1
 
 
 def test_a_world_of_other_days_has_no_story():
