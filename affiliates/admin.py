@@ -269,6 +269,7 @@ class NewAffiliateForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(Affiliate)
 class AffiliateAdmin(AuditedAdmin):
+    import_kind = "affiliates"
     """Adding one makes its user and first key."""
 
     list_display = ("name", "user", "discord_user_id", "is_active", "created_at")

@@ -142,6 +142,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(Campaign)
 class CampaignAdmin(RowAdmin):
+    import_kind = "campaigns"
     """Made and changed by the same services as in the dashboard, which record it. A campaign's names never change."""
 
     form = CampaignForm

@@ -118,7 +118,7 @@ class RowAdmin(_ModelAdmin):
 
     `fixed` names what is filled in when a row is made and stays as it is; `row_actions` the actions that are buttons
     on a row's own page too; `related_lists` the lists that page links to, each a text, a table (which may belong to an
-    app further right) and the filter that takes the row's id.
+    app further right) and the filter that takes the row's id. `import_kind` says which kind of file brings such rows.
     """
 
     list_per_page = 50
@@ -127,6 +127,8 @@ class RowAdmin(_ModelAdmin):
     readonly_fields: ClassVar[tuple[str, ...]] = ("id", "created_at")
     formfield_overrides = _NEVER_NEGATIVE
     change_form_template = "admin/row.html"
+    change_list_template = "admin/list.html"
+    import_kind = ""
     fixed: Sequence[str] = ()
     row_actions: Sequence[str] = ()
     related_lists: Sequence[tuple[str, str, str]] = ()

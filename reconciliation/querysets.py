@@ -302,8 +302,3 @@ class ImportQuerySet(models.QuerySet[Any]):
         livemode = getattr(user, "livemode", None)
         mode = {None: Q(), True: Q(livemode=None) | Q(livemode=True), False: Q(livemode=False)}[livemode]
         return self.filter(mode, Q() if user.is_staff else Q(created_by=user.pk))
-
-    def with_counts(self) -> Self:
-        """With how many rows come to what, in the same query."""
-        words = ("new_post", "new_claim", "created", "unchanged", "refused")
-        return self.annotate(**{f"{word}_rows": Count("rows", filter=Q(rows__outcome=word)) for word in words})

@@ -35,6 +35,7 @@ class BodyInline(ClosedInline):
 
 @admin.register(AffiliateReport)
 class AffiliateReportAdmin(LookedAtAdmin):
+    import_kind = "claims"
     list_display = (
         "claimed_at",
         post_title,

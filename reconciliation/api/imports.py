@@ -69,13 +69,13 @@ class ImportSerializer(serializers.Serializer[Import]):
     take = serializers.CharField(allow_blank=True, help_text="`all` or `good`, once that is decided.")
     rows_total = serializers.IntegerField(allow_null=True, help_text="Null until it is checked.")
     rows_done = serializers.IntegerField(help_text="Of the check, then of the import.")
-    outcomes = serializers.SerializerMethodField()
+    outcomes = serializers.SerializerMethodField(help_text="How many rows come to what.")
     error = serializers.CharField(allow_blank=True)
     created_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
 
-    def get_outcomes(self, row: Any) -> dict[str, int]:
-        return {word: getattr(row, f"{word}_rows") for word in ImportRow.Outcome.values}
+    def get_outcomes(self, row: Import) -> dict[str, int]:
+        return {word: row.rows_of(word) for word in ImportRow.Outcome.values}
 
 
 class ImportRowSerializer(serializers.Serializer[ImportRow]):
@@ -97,7 +97,7 @@ class TakeSerializer(StrictSerializer):
 
 
 def _shown(import_id: UUID, status: int = 200) -> Response:
-    shown = ImportSerializer(Import.objects.with_counts().get(pk=import_id)).data
+    shown = ImportSerializer(Import.objects.get(pk=import_id)).data
     location = reverse("api-import", args=[import_id])
     return Response(shown, status=status, headers={"Location": location} if status == 202 else {})
 
@@ -153,7 +153,7 @@ class Imports(ListAPIView[Import]):
     serializer_class = ImportSerializer
 
     def get_queryset(self) -> ImportQuerySet:
-        return Import.objects.visible_to(self.request.user).with_counts()
+        return Import.objects.visible_to(self.request.user)
 
 
 class ImportDetail(RetrieveAPIView[Import]):
@@ -164,7 +164,7 @@ class ImportDetail(RetrieveAPIView[Import]):
     lookup_url_kwarg = "import_id"
 
     def get_queryset(self) -> ImportQuerySet:
-        return Import.objects.visible_to(self.request.user).with_counts()
+        return Import.objects.visible_to(self.request.user)
 
 
 class LinesPage(CursorPage):

@@ -42,7 +42,7 @@ class ImportCommand(BaseCommand):
                 total = sum(1 for _ in self._table(file, path.name))
                 taken = importing.take_file(kind=self.kind, file=file, name=path.name, by=by, is_queued=False)
             self._work("Checked", taken.pk, total)
-            current = Import.objects.with_counts().get(pk=taken.pk)
+            current = Import.objects.get(pk=taken.pk)
             self._report(current)
             if options["dry_run"]:
                 importing.discard_import(import_id=taken.pk, by=by)
@@ -55,7 +55,7 @@ class ImportCommand(BaseCommand):
             raise CommandError(f"{path}: {error.strerror}") from None
         except DomainError as refusal:
             raise CommandError(f"{refusal.message} Nothing was imported.") from None
-        self._conclude(Import.objects.with_counts().get(pk=taken.pk))
+        self._conclude(Import.objects.get(pk=taken.pk))
 
     def _table(self, file: Any, name: str) -> Any:
         kind = importing.KINDS[self.kind]
@@ -70,7 +70,7 @@ class ImportCommand(BaseCommand):
         for row in refused[:MAX_SHOWN]:
             where = f"line {row.line}, {row.field}" if row.field else f"line {row.line}"
             self.stderr.write(f"{where}: {row.reason} ({row.code})")
-        more = current.refused_rows - MAX_SHOWN  # type: ignore[attr-defined]  # annotated
+        more = current.rows_of(ImportRow.Outcome.REFUSED) - MAX_SHOWN
         if more > 0:
             self.stderr.write(f"… and {more:,} more are refused.")
         self.stdout.write(_counts(current))
@@ -79,13 +79,12 @@ class ImportCommand(BaseCommand):
         if current.state != Import.State.APPLIED:
             raise CommandError(current.error or "Nothing was imported.")
         self.stdout.write(f"Imported. {_counts(current)}")
-        if current.refused_rows:  # type: ignore[attr-defined]  # annotated
+        if current.rows_of(ImportRow.Outcome.REFUSED):
             sys.exit(3)
 
 
-def _counts(current: Any) -> str:
-    words = {outcome.value: outcome.label for outcome in ImportRow.Outcome}
-    found = {label: getattr(current, f"{word}_rows") for word, label in words.items()}
+def _counts(current: Import) -> str:
+    found = {outcome.label: current.rows_of(outcome) for outcome in ImportRow.Outcome}
     return "Rows: " + ", ".join(f"{number:,} {label}" for label, number in found.items() if number) + "."
 
 

@@ -37,6 +37,7 @@ class Import(Row):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     livemode = models.BooleanField(null=True, help_text="The world that was seen by who sent it; empty: both.")
     rows_total = models.PositiveIntegerField(null=True, help_text="Known once the file has been checked.")
+    outcomes = models.JSONField(default=dict, help_text="How many rows come to what.")
     rows_done = models.PositiveIntegerField(default=0)
     last_line = models.PositiveIntegerField(default=1)
     error = models.CharField(max_length=500, blank=True)
@@ -71,6 +72,10 @@ class Import(Row):
 
     def __str__(self) -> str:
         return self.file_name
+
+    def rows_of(self, outcome: "ImportRow.Outcome | str") -> int:
+        """How many rows come to this, as far as the work is."""
+        return int(self.outcomes.get(str(outcome), 0))
 
     @property
     def is_at_work(self) -> bool:

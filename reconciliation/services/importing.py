@@ -7,6 +7,7 @@ under a lease: whoever goes on after a death goes on there. All or nothing is on
 import hashlib
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from uuid import UUID
 
 from django.db import connection as database
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Count, Q
 
 from affiliates.models import User
 from affiliates.services import audit
@@ -230,6 +231,8 @@ def _check(task: _Work, rows: Sequence[Row], seen: dict[Hashable, int]) -> None:
             asked.append(row)
     previewed = task.kind.preview([row.values for row in asked], by=task.by)
     results |= {row.line: result for row, result in zip(asked, previewed, strict=True)}
+    current, words = task.of, Counter(str(result.outcome) for result in results.values())
+    current.outcomes = {word: current.rows_of(word) + words[word] for word in {*current.outcomes, *words}}
     ImportRow.objects.bulk_create(
         [ImportRow(of=task.of, line=row.line, **_columns(results[row.line])) for row in rows], ignore_conflicts=True
     )
@@ -267,7 +270,9 @@ def _import_as_a_whole(task: _Work, on_progress: Progress) -> None:
         with transaction.atomic():
             _write_results(task.of, {error.row.line: error.result}, is_done=False)
             changes = {"state": Import.State.CHECKED, "error": reason[:500], "lease": None, "leased_until": None}
-            Import.objects.filter(pk=task.of.pk, lease=task.of.lease).update(**changes, take="", rows_done=0)
+            Import.objects.filter(pk=task.of.pk, lease=task.of.lease).update(
+                **changes, take="", outcomes=_counted(task.of), rows_done=0
+            )
 
 
 def _imported_before(current: Import, rows: Sequence[Row]) -> dict[int, Result]:
@@ -355,7 +360,10 @@ def _note_place(current: Import, rows: Sequence[Row]) -> None:
     current.rows_done += len(rows)
     current.last_line = rows[-1].line
     Import.objects.filter(pk=current.pk).update(
-        rows_done=current.rows_done, last_line=current.last_line, leased_until=clock.now() + LEASE
+        rows_done=current.rows_done,
+        last_line=current.last_line,
+        outcomes=current.outcomes,
+        leased_until=clock.now() + LEASE,
     )
 
 
@@ -367,11 +375,16 @@ def _let_go(current: Import) -> None:
 
 
 def _finish(current: Import) -> None:
+    current.outcomes = _counted(current)
     if current.state == Import.State.APPLYING:
         _end(current, Import.State.APPLIED)
     else:
         done = {"state": Import.State.CHECKED, "rows_total": current.rows_done, "lease": None, "leased_until": None}
-        Import.objects.filter(pk=current.pk).update(**done)
+        Import.objects.filter(pk=current.pk).update(**done, outcomes=current.outcomes)
+
+
+def _counted(current: Import) -> dict[str, int]:
+    return dict(current.rows.order_by().values_list("outcome").annotate(n=Count("pk")))
 
 
 def _fail(current: Import, reason: str) -> None:
@@ -387,6 +400,7 @@ def _end(current: Import, state: Import.State) -> None:
     Import.objects.filter(pk=current.pk).update(
         state=state,
         error=current.error,
+        outcomes=current.outcomes,
         rows_done=current.rows_done,
         finished_at=clock.now(),
         lease=None,
