@@ -16,6 +16,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 
 from affiliates import services
+from affiliates.exports import AFFILIATES
 from affiliates.keys import AFFILIATE_SCOPES, SCOPES
 from affiliates.models import (
     Affiliate,
@@ -28,7 +29,7 @@ from affiliates.models import (
     normalise_email,
 )
 from config import clock
-from config.admin import ClosedAdmin, RowAdmin, set_or_not
+from config.admin import ClosedAdmin, ExportedAdmin, RowAdmin, set_or_not
 
 
 class AuditedAdmin(RowAdmin):
@@ -268,10 +269,11 @@ class NewAffiliateForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(Affiliate)
-class AffiliateAdmin(AuditedAdmin):
-    import_kind = "affiliates"
+class AffiliateAdmin(ExportedAdmin, AuditedAdmin):
     """Adding one makes its user and first key."""
 
+    export = AFFILIATES
+    import_kind = "affiliates"
     list_display = ("name", "user", "discord_user_id", "is_active", "created_at")
     list_select_related = ("user",)
     list_filter = ("is_active",)

@@ -16,8 +16,9 @@ from django.utils.safestring import SafeString
 
 from affiliates.admin import actor
 from alerts import services
+from alerts.exports import ALERTS
 from alerts.models import Alert
-from config.admin import ClosedAdmin, badge
+from config.admin import ClosedAdmin, ExportedAdmin, badge
 from config.templatetags.look import UNKNOWN, age, money
 from reconciliation.models import AffiliateReport, PostState, ReconciliationLog, TrustScore
 from reconciliation.pages.rows import title_of
@@ -38,7 +39,8 @@ class NoteForm(forms.Form):
 
 
 @admin.register(Alert)
-class AlertAdmin(ClosedAdmin):
+class AlertAdmin(ExportedAdmin, ClosedAdmin):
+    export = ALERTS
     list_display = ("level", "state", "what", "affiliate", "campaign", "at_risk", "opened")
     list_display_links = ("what",)
     list_select_related = ("affiliate", "campaign", "verdict")

@@ -6,16 +6,17 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from affiliates.http import AuthenticatedRequest
 from alerts import pages, services
 from alerts.errors import AlertStateError
+from alerts.exports import ALERTS
 from alerts.forms import ResolveForm
 from alerts.models import Alert
-from campaigns.http import figures_of
+from campaigns.http import exported, figures_of
 from campaigns.models import Advertiser
 from reconciliation.pages.filters import as_uuid
 from reconciliation.pages.rows import trust_note
@@ -26,11 +27,14 @@ PANEL_LENGTH = 4
 
 @login_required
 @require_safe
-def alerts(request: AuthenticatedRequest) -> HttpResponse:
+def alerts(request: AuthenticatedRequest) -> HttpResponseBase:
     """What a person must look at, the worst first."""
     visible = Alert.objects.visible_to(request.user)
     wanted = pages.AlertFilter.read(request.GET)
-    page = Paginator(wanted.narrow(visible).worst_first().for_list(), ALERTS_A_PAGE).get_page(request.GET.get("page"))
+    chosen = wanted.narrow(visible).worst_first()
+    if file := exported(request, ALERTS, chosen):
+        return file
+    page = Paginator(chosen.for_list(), ALERTS_A_PAGE).get_page(request.GET.get("page"))
     with figures_of(list(Advertiser.objects.visible_to(request.user))) as context:
         context |= {
             "wanted": wanted,

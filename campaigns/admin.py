@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from affiliates.admin import AuditedAdmin, actor
 from campaigns import services
+from campaigns.exports import CAMPAIGNS
 from campaigns.models import (
     Advertiser,
     Brand,
@@ -27,7 +28,7 @@ from campaigns.models import (
 from campaigns.rates import Rates
 from campaigns.tracking.keys import revoke_postback_key
 from campaigns.tracking.links import disable_link, enable_link
-from config.admin import ClosedAdmin, ClosedInline, RowAdmin, RowInline, badge, set_or_not
+from config.admin import ClosedAdmin, ClosedInline, ExportedAdmin, RowInline, badge, set_or_not
 
 _RATES = ("rate_per_1000_views", "rate_per_click", "rate_per_conversion")
 _SETTINGS = (
@@ -141,10 +142,11 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(Campaign)
-class CampaignAdmin(RowAdmin):
-    import_kind = "campaigns"
+class CampaignAdmin(ExportedAdmin):
     """Made and changed by the same services as in the dashboard, which record it. A campaign's names never change."""
 
+    export = CAMPAIGNS
+    import_kind = "campaigns"
     form = CampaignForm
     list_display = ("campaign_name", "standing", "advertiser", "brand", "market", "starts_on", "ends_on", "is_open")
     list_select_related = ("advertiser", "brand", "market")

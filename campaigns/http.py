@@ -1,12 +1,18 @@
-"""Pages that show advertisers' figures."""
+"""Pages that show advertisers' figures, and their lists as files."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from django.db.models import QuerySet
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.utils import timezone
 
+from affiliates.http import AuthenticatedRequest
 from campaigns.models import Advertiser
+from config.api.throttling import ExportThrottle
+from config.tables.exporting import Export
+from config.tables.writing import Format
 
 
 @contextmanager
@@ -23,3 +29,19 @@ def figures_of(advertisers: Sequence[Advertiser]) -> Iterator[dict[str, Any]]:
             "advertiser": advertisers[0] if len(advertisers) == 1 else None,
             "time_zone": "UTC" if place == "UTC" else f"{place} time",
         }
+
+
+def exported(request: AuthenticatedRequest, export: Export, rows: "QuerySet[Any]") -> HttpResponseBase | None:
+    """The rows of a page's list as a file, where its address asks for one (`?export=csv`): all of its pages."""
+    asked = request.GET.get("export")
+    if asked is None:
+        return None
+    if asked not in list(Format):
+        raise Http404
+    throttle = ExportThrottle()
+    if not throttle.allow_request(request, None):  # type: ignore[arg-type]  # it takes our own request as well
+        wait_s = round((throttle.wait() or 0) + 0.5)
+        text = "You have exported a lot within the hour. Try again later."
+        return HttpResponse(text, status=429, content_type="text/plain", headers={"Retry-After": str(wait_s)})
+    own = None if request.user.is_staff else Advertiser.objects.visible_to(request.user).values("pk")
+    return export.response(rows, Format(asked), own_advertisers=own)

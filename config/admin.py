@@ -9,12 +9,13 @@ from urllib.parse import urlencode
 
 import django_q.admin
 from django.contrib import admin, messages
+from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import flatten_fieldsets, get_fields_from_path, unquote
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied
 from django.db import models
 from django.db.models import Model, QuerySet
 from django.forms.models import BaseInlineFormSet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
@@ -22,6 +23,8 @@ from django.utils.safestring import SafeString
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from config.errors import DomainError
+from config.tables.exporting import Export
+from config.tables.writing import Format
 from config.templatetags.look import UNKNOWN, day, figure, moment
 
 if TYPE_CHECKING:
@@ -232,6 +235,30 @@ class RowAdmin(_ModelAdmin):
                 (text, list_url(table, **{lookup: obj.pk})) for text, table, lookup in (*self.related_lists, HISTORY)
             ]
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+
+class ExportedAdmin(RowAdmin):
+    """A table whose rows may be taken along as a file by whoever may see them: those chosen, or the whole list."""
+
+    export: Export
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """The table's own, and one for each kind of file."""
+        actions: dict[str, Any] = super().get_actions(request)
+        if IS_POPUP_VAR in request.GET or not self.has_view_permission(request):
+            return actions
+        exports = {f"export_{each}": (_export_action(each), f"export_{each}", label) for each, label in _KINDS.items()}
+        return actions | exports
+
+
+_KINDS = {Format.CSV: "Export as CSV", Format.XLSX: "Export as XLSX", Format.JSONL: "Export as JSON Lines"}
+
+
+def _export_action(format: Format) -> Callable[[ExportedAdmin, HttpRequest, "QuerySet[Any]"], HttpResponseBase]:
+    def export_rows(pages: ExportedAdmin, request: HttpRequest, queryset: "QuerySet[Any]") -> HttpResponseBase:
+        return pages.export.response(queryset, format, own_advertisers=None)
+
+    return export_rows
 
 
 class ClosedAdmin(Closed, RowAdmin):

@@ -376,6 +376,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["config.api.throttling.CallerThrottle"],
     "DEFAULT_THROTTLE_RATES": {
         "caller": env.str("THROTTLE_CALLER", default="600/min"),
+        "export": env.str("THROTTLE_EXPORT", default="60/hour"),
         "signup": env.str("THROTTLE_SIGNUP", default="20/hour"),
     },
     "NUM_PROXIES": NUM_PROXIES,

@@ -52,6 +52,16 @@ class ClaimFilter(PeriodFilter):
     platform = PlatformFilter("post__platform__slug")
 
 
+class SnapshotFilter(PeriodFilter):
+    """Snapshots, by when they were taken."""
+
+    period_of = "fetched_at"
+    post = UUIDFilter("post")
+    campaign = UUIDFilter("post__campaign")
+    affiliate = UUIDFilter("post__affiliate")
+    platform = PlatformFilter("post__platform__slug")
+
+
 class ResultFilter(PeriodFilter):
     """Verdicts, by when they were drawn. `counted`: whether a verdict is its claim's last word."""
 

@@ -67,6 +67,14 @@ class AffiliateReportQuerySet(AppendOnlyQuerySet):
         )
 
 
+class PlatformReportQuerySet(AppendOnlyQuerySet):
+    """Snapshots."""
+
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """Those of posts this user may see."""
+        return self.filter(post__in=_visible_posts(user))
+
+
 class ReconciliationLogQuerySet(AppendOnlyQuerySet):
     """Verdicts."""
 

@@ -8,18 +8,20 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from affiliates.http import AuthenticatedRequest
 from campaigns import services as campaign_services
+from campaigns.exports import CAMPAIGNS
 from campaigns.forms import NewCampaignForm
-from campaigns.http import figures_of
+from campaigns.http import exported, figures_of
 from campaigns.models import Advertiser, Campaign, Post
 from config import clock
 from config.errors import DomainError
+from reconciliation.exports import POSTS
 from reconciliation.forms import CampaignSetup
 from reconciliation.models import AffiliateReport, Job, PlatformReport, PostState, ReconciliationLog, Run
 from reconciliation.pages import figures, rows
@@ -42,7 +44,7 @@ MOVES = {
 
 @login_required
 @require_safe
-def campaigns(request: AuthenticatedRequest) -> HttpResponse:
+def campaigns(request: AuthenticatedRequest) -> HttpResponseBase:
     """The first page: the campaigns of the user's advertisers; for an affiliate, their own posts."""
     user = request.user
     advertisers = list(Advertiser.objects.visible_to(user))
@@ -51,6 +53,8 @@ def campaigns(request: AuthenticatedRequest) -> HttpResponse:
     mine = Campaign.objects.for_advertiser_side(user)
     status = request.GET.get("status", "")
     chosen = mine.filter(status=status) if status in Campaign.Status.values else mine
+    if file := exported(request, CAMPAIGNS, chosen.for_list()):
+        return file
     page = Paginator(chosen.for_list(), CAMPAIGNS_A_PAGE).get_page(request.GET.get("page"))
     states = PostState.objects.filter(post__campaign__in=[each.pk for each in page]).standing()
     with figures_of(advertisers) as context:
@@ -64,18 +68,22 @@ def campaigns(request: AuthenticatedRequest) -> HttpResponse:
         return render(request, "reconciliation/campaigns.html", context)
 
 
-def _own_posts(request: AuthenticatedRequest) -> HttpResponse:
+def _own_posts(request: AuthenticatedRequest) -> HttpResponseBase:
     states = PostState.objects.visible_to(request.user).standing()
+    if file := _exported_posts(request, states, sort="-claimed_at"):
+        return file
     context = _post_list(request, states, sort="-claimed_at", beside="campaign")
     return render(request, "reconciliation/own_posts.html", context)
 
 
 @login_required
 @require_safe
-def campaign(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
+def campaign(request: AuthenticatedRequest, pk: UUID) -> HttpResponseBase:
     """One campaign: totals, the trend, its posts with claim, truth and verdict. Its alerts come from further right."""
     found = _campaign(request, pk)
     states = PostState.objects.filter(post__campaign=found).standing()
+    if file := _exported_posts(request, states, sort="-claimed_at"):
+        return file
     totals = states.totals()
     with figures_of([found.advertiser]) as context:
         context |= {
@@ -229,10 +237,12 @@ def _history(found: Post) -> dict[str, Any]:
 
 @login_required
 @require_safe
-def discrepancies(request: AuthenticatedRequest) -> HttpResponse:
+def discrepancies(request: AuthenticatedRequest) -> HttpResponseBase:
     """What is over-claimed now in all of the user's campaigns, the costliest first."""
     mine = Campaign.objects.for_advertiser_side(request.user).values("pk")
     states = PostState.objects.filter(post__campaign__in=mine, current_verdict__status="DISCREPANCY").standing()
+    if file := _exported_posts(request, states, sort="-money"):
+        return file
     with figures_of(list(Advertiser.objects.visible_to(request.user))) as context:
         context |= _post_list(request, states, sort="-money", with_campaign=True)
         return render(request, "reconciliation/discrepancies.html", context)
@@ -269,6 +279,12 @@ def _post_list(request: AuthenticatedRequest, states: PostStateQuerySet, *, sort
         "platform_options": wanted.platform_options(states),
         "affiliate_options": wanted.affiliate_options(states),
     }
+
+
+def _exported_posts(request: AuthenticatedRequest, states: PostStateQuerySet, *, sort: str) -> HttpResponseBase | None:
+    """What _post_list would show on all of its pages, as a file where the address asks for one."""
+    wanted = PostFilter.read(request.GET, sort=sort)
+    return exported(request, POSTS, wanted.narrow(states).sorted_by(wanted.sort))
 
 
 def _chosen_run(request: AuthenticatedRequest) -> dict[str, Any]:

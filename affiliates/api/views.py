@@ -21,9 +21,11 @@ from affiliates.api.serializers import (
     SignUpSerializer,
 )
 from affiliates.errors import LiveKeyRequiredError
+from affiliates.exports import AFFILIATES
 from affiliates.filters import AffiliateFilter
 from affiliates.models import Affiliate
 from affiliates.querysets import AffiliateQuerySet
+from config.api.exports import ExportView
 from config.api.fields import NoFields
 from config.api.throttling import SignUpThrottle
 
@@ -54,6 +56,18 @@ class Affiliates(ListAPIView[Affiliate]):
         )
         data = {**AffiliateSerializer(affiliate).data, "api_key": key}
         return Response(data, status=201, headers={"Cache-Control": "no-store"})
+
+
+class AffiliatesExport(ExportView):
+    """All affiliates as a file, for staff."""
+
+    scope = "submit"
+    permission_classes = [HasScope, IsStaff]
+    filterset_class = AffiliateFilter
+    export = AFFILIATES
+
+    def get_queryset(self) -> AffiliateQuerySet:
+        return Affiliate.objects.visible_to(self.request.user)
 
 
 class Me(APIView):

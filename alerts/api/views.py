@@ -11,8 +11,10 @@ from rest_framework.response import Response
 
 from alerts import services
 from alerts.api.serializers import AlertSerializer, ResolutionSerializer
+from alerts.exports import ALERTS
 from alerts.filters import AlertFilter
 from alerts.models import Alert
+from config.api.exports import ExportView
 from config.api.fields import NoFields
 from config.errors import NotAllowedError
 
@@ -38,6 +40,17 @@ class Alerts(AlertView, ListAPIView[Alert]):
     """The alerts that the caller may see, newest first: the active ones, unless asked otherwise."""
 
     filterset_class = AlertFilter
+
+
+class AlertsExport(ExportView):
+    """The alerts that the caller may see as a file: the active ones, unless asked otherwise."""
+
+    scope = "alerts"
+    filterset_class = AlertFilter
+    export = ALERTS
+
+    def get_queryset(self) -> Any:
+        return Alert.objects.visible_to(self.request.user)
 
 
 class AlertDetail(AlertView, RetrieveAPIView[Alert]):

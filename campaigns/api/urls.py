@@ -17,6 +17,7 @@ urlpatterns = [
         tracking.PostbackKeyDetail,
         name="api-postback-key",
     ),
+    endpoint("exports/campaigns.<str:file_format>", views.CampaignsExport, name="api-export-campaigns"),
     endpoint("brands", views.Brands, name="api-brands"),
     endpoint("markets", views.Markets, name="api-markets"),
 ]

@@ -24,9 +24,11 @@ from campaigns.api.serializers import (
     PlatformsSerializer,
 )
 from campaigns.errors import UnknownReferenceError
+from campaigns.exports import CAMPAIGNS
 from campaigns.filters import BrandFilter, CampaignFilter
 from campaigns.models import Advertiser, Brand, Campaign, Market
 from campaigns.querysets import CampaignQuerySet
+from config.api.exports import ExportView
 from config.api.fields import NoFields
 from config.errors import NotAllowedError
 
@@ -76,6 +78,13 @@ class Campaigns(CampaignView, ListAPIView[Campaign]):
         campaign = services.create_campaign(by=request.user, advertiser=advertiser, **given)
         location = reverse("api-campaign", args=[campaign.pk])
         return self.answer(campaign, status=201, headers={"Location": location})
+
+
+class CampaignsExport(ExportView, CampaignView):
+    """The campaigns that the caller may see as a file; the budget is empty in other advertisers' rows."""
+
+    filterset_class = CampaignFilter
+    export = CAMPAIGNS
 
 
 class CampaignDetail(CampaignView):

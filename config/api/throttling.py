@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
@@ -16,6 +17,16 @@ class CallerThrottle(SimpleRateThrottle):
 
     def get_cache_key(self, request: Request, view: "APIView") -> str:
         caller = getattr(request.auth, "pk", None) or request.user.pk or self.get_ident(request)
+        return self.cache_format % {"scope": self.scope, "ident": caller}
+
+
+class ExportThrottle(SimpleRateThrottle):
+    """Files of whole lists, by API key or person; pages and the API count together where it is a person."""
+
+    scope = "export"
+
+    def get_cache_key(self, request: "Request | HttpRequest", view: "APIView | None") -> str:
+        caller = getattr(getattr(request, "auth", None), "pk", None) or request.user.pk
         return self.cache_format % {"scope": self.scope, "ident": caller}
 
 

@@ -5,10 +5,11 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
 from campaigns.models import Campaign
-from config.admin import ClosedAdmin, ClosedInline, badge, set_or_not
+from config.admin import ClosedAdmin, ClosedInline, ExportedAdmin, badge, set_or_not
 from config.templatetags.look import money, signed_percent
 from reconciliation.admin.looking import LookedAtAdmin, VerdictFilter, post_title
 from reconciliation.admin.posts import VerdictInline
+from reconciliation.exports import CLAIMS, SNAPSHOTS, VERDICTS
 from reconciliation.models import (
     AffiliateReport,
     PlatformReport,
@@ -34,7 +35,8 @@ class BodyInline(ClosedInline):
 
 
 @admin.register(AffiliateReport)
-class AffiliateReportAdmin(LookedAtAdmin):
+class AffiliateReportAdmin(ExportedAdmin, LookedAtAdmin):
+    export = CLAIMS
     import_kind = "claims"
     list_display = (
         "claimed_at",
@@ -53,7 +55,8 @@ class AffiliateReportAdmin(LookedAtAdmin):
 
 
 @admin.register(PlatformReport)
-class PlatformReportAdmin(LookedAtAdmin):
+class PlatformReportAdmin(ExportedAdmin, LookedAtAdmin):
+    export = SNAPSHOTS
     list_display = (
         "fetched_at",
         post_title,
@@ -71,7 +74,8 @@ class PlatformReportAdmin(LookedAtAdmin):
 
 
 @admin.register(ReconciliationLog)
-class ReconciliationLogAdmin(LookedAtAdmin):
+class ReconciliationLogAdmin(ExportedAdmin, LookedAtAdmin):
+    export = VERDICTS
     list_display = (
         "processed_at",
         "verdict",

@@ -37,6 +37,9 @@ urlpatterns = [
     endpoint("reconciliation/run", views.RunRequest, name="api-reconciliation-run-request"),
     endpoint("reconciliation/runs", views.Runs, name="api-reconciliation-runs"),
     endpoint("reconciliation/runs/<uuid:run_id>", views.RunDetail, name="api-reconciliation-run"),
+    endpoint("exports/claims.<str:file_format>", views.ClaimsExport, name="api-export-claims"),
+    endpoint("exports/snapshots.<str:file_format>", views.SnapshotsExport, name="api-export-snapshots"),
+    endpoint("exports/verdicts.<str:file_format>", views.VerdictsExport, name="api-export-verdicts"),
     endpoint("reconciliation/results", views.Results, name="api-reconciliation-results"),
     endpoint("reconciliation/results/<uuid:result_id>", views.ResultDetail, name="api-reconciliation-result"),
 ]

@@ -19,6 +19,7 @@ from affiliates.models import Affiliate, User
 from campaigns.api.permissions import ManagesAnAdvertiser
 from campaigns.models import Advertiser, Campaign, Post
 from campaigns.querysets import CampaignQuerySet, PostQuerySet
+from config.api.exports import ExportView
 from config.api.pagination import CursorOrOffsetPage
 from config.errors import DomainError
 from platforms.api.fields import platform_named
@@ -34,7 +35,8 @@ from reconciliation.api.serializers import (
     StandingSerializer,
 )
 from reconciliation.errors import ClaimRefusedError, RunRefusedError
-from reconciliation.filters import ClaimFilter, PostFilter, ResultFilter
+from reconciliation.exports import CLAIMS, SNAPSHOTS, VERDICTS
+from reconciliation.filters import ClaimFilter, PostFilter, ResultFilter, SnapshotFilter
 from reconciliation.models import AffiliateReport, PlatformReport, ReconciliationLog, Run
 from reconciliation.querysets import with_standing
 from reconciliation.services import admission, runs, submission
@@ -261,6 +263,42 @@ class ResultDetail(ShowsVerdicts, RetrieveAPIView[ReconciliationLog]):
 
     def get_queryset(self) -> Any:
         return ReconciliationLog.objects.visible_to(self.request.user).for_results()
+
+
+# --- Files
+
+
+class ClaimsExport(ExportView):
+    """Every claim the caller may see, as a file."""
+
+    scope = "submit"
+    filterset_class = ClaimFilter
+    export = CLAIMS
+
+    def get_queryset(self) -> Any:
+        return AffiliateReport.objects.visible_to(self.request.user)
+
+
+class SnapshotsExport(ExportView):
+    """What the sources of truth said of the posts that the caller may see, as a file."""
+
+    scope = "submit"
+    filterset_class = SnapshotFilter
+    export = SNAPSHOTS
+
+    def get_queryset(self) -> Any:
+        return PlatformReport.objects.visible_to(self.request.user)
+
+
+class VerdictsExport(ExportView, ShowsVerdicts):
+    """The verdicts that the caller may see, as a file; money and rules are empty in other advertisers' rows."""
+
+    scope = "reconcile"
+    filterset_class = ResultFilter
+    export = VERDICTS
+
+    def get_queryset(self) -> Any:
+        return ReconciliationLog.objects.visible_to(self.request.user)
 
 
 def _campaign(campaigns: CampaignQuerySet, pk: UUID, refusal: type[DomainError]) -> Campaign:

@@ -12,7 +12,12 @@ from config.models import AppendOnly
 from platforms.metrics import Availability
 from platforms.models import Connection
 from reconciliation.comparison import Denial, Level, Status, TrustEffect
-from reconciliation.querysets import AffiliateReportQuerySet, PostStateQuerySet, ReconciliationLogQuerySet
+from reconciliation.querysets import (
+    AffiliateReportQuerySet,
+    PlatformReportQuerySet,
+    PostStateQuerySet,
+    ReconciliationLogQuerySet,
+)
 
 
 def _count(**kwargs: Any) -> "models.BigIntegerField[Any, Any]":
@@ -112,6 +117,8 @@ class PlatformReport(AppendOnly):
     definitions = models.JSONField(default=dict, help_text="What each figure meant on that day.")
     fetched_at = models.DateTimeField()
     request_id = models.CharField(max_length=64, blank=True)
+
+    objects = PlatformReportQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
         verbose_name = "platform report (snapshot)"

@@ -114,7 +114,7 @@ FILES = {
     "affiliates": b"name,email\nSomebody,somebody@example.com\n",
 }
 """By kind, what its endpoint for files accepts."""
-WORDS = {"platform": "youtube"}
+WORDS = {"platform": "youtube", "file_format": "jsonl"}
 """What stands for the parameters of paths that are no ids: everybody knows them."""
 
 

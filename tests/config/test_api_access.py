@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import transaction
+from django.http import HttpResponse
 
 from config.api.schema import MadeOnce
 from tests.config.api_world import BODIES, ROLES, documented, routed
@@ -30,6 +31,8 @@ def probe(client, row, world):
     """What an endpoint answers, and nothing of it stays."""
     with transaction.atomic():
         response = world.send(client, row)
+        if response.streaming:
+            response = HttpResponse(response.getvalue(), status=response.status_code)
         transaction.set_rollback(True)
     return response
 
@@ -54,7 +57,7 @@ def test_what_is_somebody_elses_does_not_exist(world):
     for row in TABLE:
         for role, stranger in world.strangers.items():
             response = probe(stranger, row, world)
-            if "{" in row.path and row.cells[role] != "short":
+            if "{" in row.path.replace("{file_format}", "") and row.cells[role] != "short":
                 expected = {404} if row.allows(role) else {403, 404}
                 if response.status_code not in expected:
                     wrong.append(f"{row.method} {row.path} as a strange {role}: {response.status_code}")

@@ -1,0 +1,114 @@
+"""Claims, snapshots, verdicts and posts as they are exported. Names of columns are stable: docs/api.md lists them.
+
+What nobody knows is empty, never 0.
+"""
+
+from collections.abc import Mapping
+
+from django.db.models import BooleanField, Case, Q, Value, When
+from django.db.models.expressions import Combinable
+from django.db.models.fields.json import KeyTextTransform
+
+from config.tables.exporting import Export
+from reconciliation.rules import CLAIMABLE
+
+Columns = Mapping[str, str | Combinable]
+
+POST: Columns = {
+    "post_id": "post_id",
+    "post_url": "post__url",
+    "post_title": "post__text__title",
+    "platform": "post__platform__slug",
+    "campaign_id": "post__campaign_id",
+    "campaign": "post__campaign__campaign_name",
+    "affiliate_id": "post__affiliate_id",
+    "affiliate": "post__affiliate__name",
+}
+MODE: Columns = {"livemode": "post__campaign__livemode"}
+
+CLAIMS = Export(
+    "claims",
+    {
+        "claim_id": "id",
+        **POST,
+        **{f"claimed_{metric}": f"claimed_{metric}" for metric in CLAIMABLE},
+        "submission_method": "submission_method",
+        "claimed_at": "claimed_at",
+        **MODE,
+    },
+)
+
+SNAPSHOTS = Export(
+    "snapshots",
+    {
+        "snapshot_id": "id",
+        **POST,
+        "availability": "availability",
+        "deleted": "deleted",
+        **{name: name for name in ("views", "clicks", "conversions", "likes", "comments", "shares")},
+        **{f"{metric}_provenance": KeyTextTransform(metric.value, "provenance") for metric in CLAIMABLE},
+        **{f"{metric}_definition": KeyTextTransform(metric.value, "definitions") for metric in CLAIMABLE},
+        "fetched_at": "fetched_at",
+        **MODE,
+    },
+)
+
+
+def _verdict(*, verdict: str = "", claim: str, snapshot: str) -> Columns:
+    """The columns of a verdict by the paths to it, to its claim and to its snapshot."""
+    is_counted = Case(
+        When(Q(**{f"{verdict}status": None}), then=Value(None)),
+        When(Q(**{f"{verdict}next_look_at": None}), then=Value(True)),
+        default=Value(False),
+        output_field=BooleanField(),
+    )
+    figures = {
+        f"{metric}_{word}" if word else f"claimed_{metric}": path
+        for metric in CLAIMABLE
+        for word, path in {
+            "": f"{claim}claimed_{metric}",
+            "truth": f"{snapshot}{metric}",
+            "difference": f"{verdict}{metric}_discrepancy",
+            "percentage": f"{verdict}{metric}_diff_pct",
+        }.items()
+    }
+    return {
+        "verdict_id": f"{verdict}id",
+        "claim_id": f"{claim}id",
+        "snapshot_id": f"{snapshot}id",
+        **POST,
+        "status": f"{verdict}status",
+        "discrepancy_level": f"{verdict}discrepancy_level",
+        "is_counted": is_counted,
+        **figures,
+        "confidence": f"{verdict}confidence",
+        "trust_effect": f"{verdict}trust_effect",
+        "money_at_risk": f"{verdict}money_at_risk",
+        "currency": f"{verdict}currency",
+        "ruleset_version": f"{verdict}ruleset__version",
+        "explanation": f"{verdict}explanation",
+        "claimed_at": f"{claim}claimed_at",
+        "fetched_at": f"{snapshot}fetched_at",
+        "processed_at": f"{verdict}processed_at",
+        "next_look_at": f"{verdict}next_look_at",
+        **MODE,
+    }
+
+
+_OWNER = "post__campaign__advertiser"
+_OWNERS_ONLY = ("money_at_risk", "currency", "ruleset_version")
+
+VERDICTS = Export(
+    "verdicts",
+    _verdict(claim="affiliate_report__", snapshot="platform_report__"),
+    advertiser=_OWNER,
+    advertiser_only=_OWNERS_ONLY,
+)
+
+POSTS = Export(
+    "posts",
+    _verdict(verdict="current_verdict__", claim="current_claim__", snapshot="current_verdict__platform_report__"),
+    advertiser=_OWNER,
+    advertiser_only=_OWNERS_ONLY,
+)
+"""How posts stand now, in the columns of verdicts: those are empty beside a claim that waits for its first one."""
