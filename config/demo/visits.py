@@ -5,6 +5,7 @@ the first claim; then each claim names what was counted, or, of a dishonest affi
 is taken back when everything has been claimed.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from config.demo.cast import AffiliatePlan, CampaignPlan, Character
 from platforms.sandbox.world import WorldPost
 from reconciliation.comparison import Figures
 
-LINKS = 8
+LINKS = 10
 """So many affiliates have a link."""
 SETTLED_FOR = timedelta(days=2)
 """A sale is taken back, and looked at, so long before the story's end."""
@@ -63,15 +64,17 @@ class Place:
 
 def links(places: Iterable[Place], *, end: datetime, rng: Random) -> list[PlannedLink]:
     """Links for some of the places, one for each affiliate, in order of the first claims."""
-    first_of: dict[str, Place] = {}
-    for place in sorted(places, key=lambda place: (place.first_at, place.affiliate.name)):
+    of_affiliate: dict[str, list[Place]] = defaultdict(list)
+    for place in places:
         if place.campaign.landing_url and place.affiliate.character is not Character.CARELESS:
-            first_of.setdefault(place.affiliate.name, place)
-    planned = [_link(place, rng) for place in islice(first_of.values(), LINKS)]
-    for number, (link, place) in enumerate(zip(planned, first_of.values(), strict=False)):
+            of_affiliate[place.affiliate.name].append(place)
+    chosen = [rng.choice(theirs) for _, theirs in islice(sorted(of_affiliate.items()), LINKS)]
+    chosen.sort(key=lambda place: (place.first_at, place.affiliate.name))
+    planned = [_link(place, rng) for place in chosen]
+    for number, place in enumerate(chosen):
         taken_back_at = place.last_at + timedelta(hours=8)
-        if link.claimed.conversions and taken_back_at < end - SETTLED_FOR:
-            planned[number] = replace(link, reversed_at=taken_back_at)
+        if planned[number].claimed.conversions and taken_back_at < end - SETTLED_FOR:
+            planned[number] = replace(planned[number], reversed_at=taken_back_at)
             break
     return planned
 
