@@ -30,6 +30,7 @@ def with_standing(posts: "PostQuerySet") -> "PostQuerySet":
     """These posts with all that says how each stands, in one query; `next_look_at` is null where no look is to come."""
     jobs = apps.get_model("reconciliation", "Job").objects.pending()
     standing: PostQuerySet = posts.select_related(
+        "tracking_link",
         "platform",
         "campaign",
         "affiliate",

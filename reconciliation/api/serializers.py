@@ -196,6 +196,9 @@ class StandingSerializer(PostInShortSerializer):
     ownership = serializers.ChoiceField(
         Post.Ownership.choices, help_text="Whether its author is a proven account of the affiliate."
     )
+    tracking_link = serializers.CharField(
+        source="tracking_link.code", allow_null=True, help_text="The code of the link whose clicks and sales it has."
+    )
     merged_into = serializers.UUIDField(source="merged_into_id", allow_null=True)
     state = serializers.SerializerMethodField()
     next_look_at = serializers.DateTimeField(allow_null=True)

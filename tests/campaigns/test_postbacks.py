@@ -110,6 +110,13 @@ def test_a_shop_may_name_the_link_instead_of_the_click(shop, link, click):
     assert str(Conversion.objects.get().click_id) == last
 
 
+def test_a_sale_to_whom_looked_like_a_robot_is_a_sale(shop, link):
+    """A page that was loaded ahead keeps the id it was loaded with; the shop knows that somebody bought."""
+    ahead = click_of(visit(link, **{"Sec-Purpose": "prefetch"}))
+    assert shop.send(click_id=ahead).json()["attributed"]
+    assert not Click.objects.filter(invalid_reason="").exists()
+
+
 def test_a_sale_without_a_click_is_kept_with_the_reason(shop, link):
     response = shop.send(code=link.code)
     assert (response.json()["attributed"], response.json()["reason"]) == (False, "no_click")

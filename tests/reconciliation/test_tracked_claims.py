@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from campaigns.models import TrackingLink
 from campaigns.tracking import keys, links
 from config import clock
+from config.demo.seeding import run_queued_tasks
 from platforms.models import Platform
 from reconciliation.comparison import Figures
 from reconciliation.errors import ClaimRefusedError
@@ -18,7 +19,7 @@ from reconciliation.services import submission
 from reconciliation.tasks import look_at_link
 from tests.campaigns.shop import Shop
 from tests.campaigns.test_clicks import click_of, visit
-from tests.factories import TODAY, AffiliateFactory, CampaignFactory, UserFactory
+from tests.factories import TODAY, AffiliateFactory, CampaignFactory, MembershipFactory, UserFactory
 from tests.staff import client_for
 
 pytestmark = pytest.mark.django_db
@@ -62,45 +63,75 @@ def verdicts(post):
     return list(ReconciliationLog.objects.filter(post=post).order_by("processed_at", "id"))
 
 
-def test_from_link_to_click_to_sale_to_reversal(sandbox, campaign, shop, mila, drain_all):
-    link = link_of(mila, campaign)
-    visitors = [click_of(visit(link, address=f"192.0.2.{n}")) for n in range(6)]
-    post = claim(mila, campaign, clicks=6, conversions=3)
-    assert post.tracking_link == link
-    drain_all()
+def test_from_link_to_click_to_sale_to_reversal(sandbox, client_of, campaign, mila, drain_all):
+    """By the ways that people, visitors and shops go; each verdict says what was known at its moment."""
+    api = client_of(mila.user)
+    manager = client_of(MembershipFactory(advertiser=campaign.advertiser).user)
+    shop = Shop(campaign, manager.post(f"/api/v1/campaigns/{campaign.pk}/postback-keys").json()["secret"])
+    made = api.post(f"/api/v1/campaigns/{campaign.pk}/links", {"platform": "youtube"}).json()
+    link = TrackingLink.objects.get(code=made["url"].rpartition("/t/")[2])
 
-    (early,) = verdicts(post)
-    assert (early.status, early.discrepancy_level, early.conversions_discrepancy) == ("TOO_EARLY", "HIGH", 3)
-    assert "our tracking counted 0" in early.explanation
-    assert "Tracked conversions may lag 72 h after the claim" in early.explanation
-    assert early.platform_report.provenance == {"clicks": "own_tracking", "conversions": "own_tracking"}
-    assert early.platform_report.definitions["clicks"] == "own_tracking.clicks.first"
+    def standing():
+        run_queued_tasks()
+        drain_all()
+        return api.get(claimed["links"]["self"]).json()
+
+    def verdicts():
+        return [each["verdicts"] for each in api.get(f"/api/v1/submissions/{claimed['id']}/metrics").json()["claims"]]
+
+    visitors = [click_of(visit(link, address=f"192.0.2.{n}")) for n in range(6)]
+    body = {"campaign": str(campaign.pk), "platform": "youtube", "url": "https://youtu.be/abcdefghijk"}
+    claimed = api.post("/api/v1/submissions", body | {"claimed_clicks": 6, "claimed_conversions": 3}).json()
+
+    early = standing()
+    assert early["tracking_link"] == link.code
+    verdict = early["verdict"]
+    assert (early["state"], verdict["status"], verdict["discrepancy_level"]) == ("provisional", "TOO_EARLY", "HIGH")
+    assert "our tracking counted 0" in verdict["explanation"]
+    assert "Tracked conversions may lag 72 h after the claim" in verdict["explanation"]
+    assert verdict["metrics"]["clicks"] == {
+        "claimed": 6,
+        "truth": 6,
+        "difference": 0,
+        "percentage": "0.00",
+        "provenance": "own_tracking",
+        "definition": "own_tracking.clicks.first",
+    }
 
     with clock.at(TODAY + timedelta(hours=1)):
         for number, click in enumerate(visitors[:3]):
             assert shop.send(transaction_id=f"T-{number}", click_id=click).status_code == 201
-        look_at_link(str(link.pk), "pending")
-        drain_all()
-    assert verdicts(post) == [early]  # the claim waits for its window; what was sold is on record meanwhile
-    assert PlatformReport.objects.filter(post=post).order_by("-fetched_at").first().conversions == 3
+        waiting = standing()
+    assert waiting["verdict"] == verdict  # the claim waits for its window; what was sold is on record meanwhile
+    assert (waiting["state"], waiting["truth"]["conversions"]) == ("provisional", 3)
 
     with clock.at(TODAY + timedelta(hours=72)):
-        drain_all()
-        first, counted = verdicts(post)
-        assert (counted.status, counted.is_counted, counted.trust_effect) == ("MATCHED", True, "NONE")
-        assert "our tracking counted 6" in counted.explanation
+        final = standing()
+    assert (final["state"], final["verdict"]["status"], final["verdict"]["trust_effect"]) == (
+        "final",
+        "MATCHED",
+        "NONE",
+    )
+    assert "our tracking counted 6" in final["verdict"]["explanation"]
+    assert final["verdict"]["metrics"]["conversions"]["truth"] == 3
 
     with clock.at(TODAY + timedelta(hours=80)):
         assert shop.send(transaction_id="T-1", click_id=visitors[1], status="reversed").json()["outcome"] == "changed"
-        look_at_link(str(link.pk), "reversed")
-        drain_all()
-    assert verdicts(post) == [first, counted]  # a fall after a claim is no accusation
-    post.refresh_from_db()
-    assert post.state.counted_verdict == counted
-    assert post.state.latest_snapshot.conversions == 2
-    page = client_for(UserFactory(is_staff=True)).get(f"/posts/{post.pk}/").content.decode()
+        revised = standing()
+        page = client_for(UserFactory(is_staff=True)).get(f"/posts/{claimed['id']}/").content.decode()
+    assert revised["verdict"] == final["verdict"]  # a fall after a claim is no accusation
+    assert revised["truth"]["conversions"] == 2
     assert "Our tracking took back 1 conversion" in page
     assert "3 before, 2 now" in page
+
+    with clock.at(TODAY + timedelta(hours=90)):
+        claimed = api.post("/api/v1/submissions", body | {"claimed_clicks": 6, "claimed_conversions": 6}).json()
+        over = standing()
+        assert (over["verdict"]["status"], over["verdict"]["metrics"]["conversions"]["truth"]) == ("TOO_EARLY", 2)
+    with clock.at(TODAY + timedelta(hours=162)):
+        over = standing()
+    assert (over["verdict"]["status"], over["verdict"]["discrepancy_level"]) == ("DISCREPANCY", "HIGH")
+    assert [len(of_claim) for of_claim in verdicts()] == [2, 2]
     assert not Job.objects.pending().exists()
     assert sandbox.state.data_calls("youtube") == 0  # no platform was asked for what only we can count
 
