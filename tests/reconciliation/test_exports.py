@@ -259,7 +259,7 @@ def many_verdicts(count: int) -> None:
             (AffiliateReport, claim, {"id": "gen_random_uuid()"}),
             (ReconciliationLog, verdict, {"id": "gen_random_uuid()", "affiliate_report_id": "fresh.id"}),
         ):
-            columns = [field.column for field in model._meta.fields]
+            columns = [str(field.column) for field in model._meta.fields]
             values = [changes.get(column, f"row.{column}") for column in columns]
             fresh = (
                 f"generate_series(1, {count}) AS n"
