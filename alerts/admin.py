@@ -169,7 +169,7 @@ def evidence(alert: Alert) -> dict[str, Any]:
         "post_title": title_of(state.post),
         "trust": TrustScore.objects.filter(affiliate=alert.affiliate_id).first(),
         "pair": list(pair[:LATEST_VERDICTS]),
-        "others": Alert.objects.filter(affiliate=alert.affiliate_id).active().exclude(pk=alert.pk).count(),
+        "others": Alert.objects.active().beside(alert).count(),
     }
 
 

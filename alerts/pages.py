@@ -112,11 +112,12 @@ def at_risk(alert: Alert) -> str:
 def alert_row(alert: Alert) -> AlertRow:
     """What the list says of an alert."""
     kind = alert.get_kind_display()
+    where = f"{kind} · {alert.post.platform.name} · {alert.campaign}"
     return AlertRow(
         url=reverse("alerts:alert", args=[alert.pk]),
         title=title_of(alert.post),
         kind=kind,
-        note=f"{kind} · {alert.post.platform.name} · {alert.campaign}",
+        note=where if alert.campaign.livemode else f"{where} · test mode",
         severity=alert.severity,
         status=alert.status,
         affiliate=alert.affiliate.name,

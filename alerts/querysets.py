@@ -45,15 +45,16 @@ class AlertQuerySet(models.QuerySet[Any]):
         return self.order_by(_RANK, "created_at", "id")
 
     def beside(self, alert: "Alert") -> Self:
-        """The others of the same affiliate."""
-        return self.filter(affiliate=alert.affiliate_id).exclude(pk=alert.pk)
+        """The others of the same affiliate in the same mode."""
+        same = {"affiliate": alert.affiliate_id, "campaign__livemode": alert.campaign.livemode}
+        return self.filter(**same).exclude(pk=alert.pk)
 
     def grouped(self) -> "models.QuerySet[Any]":
-        """A row for each affiliate, platform and kind (money of one currency), the worst and then the oldest first.
+        """A row for each affiliate, platform, kind and mode (money of one currency), the worst first, then the oldest.
 
         Money is at risk where the verdict still stands; an affiliate who has claimed anew is judged by the new claim.
         """
-        by = ("kind", "affiliate", "affiliate__name", "post__platform__name")
+        by = ("kind", "affiliate", "affiliate__name", "post__platform__name", "campaign__livemode")
         rows: models.QuerySet[Any] = (
             self.order_by()
             .values(*by, currency=F("verdict__currency"))

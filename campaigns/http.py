@@ -28,7 +28,14 @@ def figures_of(advertisers: Sequence[Advertiser]) -> Iterator[dict[str, Any]]:
         yield {
             "advertiser": advertisers[0] if len(advertisers) == 1 else None,
             "time_zone": "UTC" if place == "UTC" else f"{place} time",
+            **test_mode(advertisers),
         }
+
+
+def test_mode(advertisers: Sequence[Advertiser]) -> dict[str, Any]:
+    """What base.html needs for its banner: which of these advertisers are test advertisers, and whether all are."""
+    names = [advertiser.name for advertiser in advertisers if not advertiser.livemode]
+    return {"test_advertisers": names, "is_all_test": bool(names) and len(names) == len(advertisers)}
 
 
 def exported(request: AuthenticatedRequest, export: Export, rows: "QuerySet[Any]") -> HttpResponseBase | None:

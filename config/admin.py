@@ -103,6 +103,15 @@ _NEVER_NEGATIVE: dict[Any, dict[str, Any]] = {models.DecimalField: {"min_value":
 """Amounts that people type."""
 
 
+def in_test_mode(row: Any) -> bool:
+    """Whether a row belongs to test mode, as it or what it points at says."""
+    while row is not None:
+        if hasattr(row, "livemode"):
+            return row.livemode is False
+        row = next((getattr(row, name) for name in ("campaign", "post", "advertiser") if hasattr(row, name)), None)
+    return False
+
+
 class Closed:
     """Nothing is added, changed or deleted here, whatever a person's permissions say."""
 
@@ -227,6 +236,8 @@ class RowAdmin(_ModelAdmin):
         obj: Any = None,
     ) -> HttpResponse:
         if obj:
+            context["is_all_test"] = in_test_mode(obj)
+            context["test_advertisers"] = ["test"] if context["is_all_test"] else []
             allowed: dict[str, Any] = self.get_actions(request)
             context["row_actions"] = [
                 allowed[name][1:] for name in self.row_actions if name in allowed and self.offers(name, obj)

@@ -42,6 +42,22 @@ class RequestIdMiddleware:
         return response
 
 
+class ModeMiddleware:
+    """Says on each answer of the API to somebody known which world it is about: `Claimcheck-Mode`, `live` or `test` by
+    the key; `both` for people, who come by their session and see both."""
+
+    WORDS = {True: "live", False: "test", None: "both"}
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.path.startswith("/api/v1/") and response.status_code != 401 and request.user.is_authenticated:
+            response["Claimcheck-Mode"] = self.WORDS[request.user.livemode]
+        return response
+
+
 class ShortWayMiddleware:
     """Answers what begins with PREFIX without the middlewares after this one: such a view knows no session, shows no
     page and takes no form. An address that leads nowhere there goes the long way, to the page that says so.

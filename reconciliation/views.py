@@ -17,7 +17,7 @@ from affiliates.http import AuthenticatedRequest
 from campaigns import services as campaign_services
 from campaigns.exports import CAMPAIGNS
 from campaigns.forms import NewCampaignForm
-from campaigns.http import exported, figures_of
+from campaigns.http import exported, figures_of, test_mode
 from campaigns.models import Advertiser, Campaign, Post
 from config import clock
 from config.errors import DomainError
@@ -73,6 +73,7 @@ def _own_posts(request: AuthenticatedRequest) -> HttpResponseBase:
     if file := _exported_posts(request, states, sort="-claimed_at"):
         return file
     context = _post_list(request, states, sort="-claimed_at", beside="campaign")
+    context |= test_mode(list(Advertiser.objects.filter(campaigns__in=states.values("post__campaign")).distinct()))
     return render(request, "reconciliation/own_posts.html", context)
 
 

@@ -45,6 +45,15 @@ class IsAffiliate(BasePermission):
         return bool(affiliate and affiliate.is_active)
 
 
+class SharedByModes(BasePermission):
+    """What live and test mode have in common is read with a test key, and not changed."""
+
+    message = "Live and test mode share this: a test key can't change it."
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        return request.method in SAFE_METHODS or getattr(request.user, "livemode", None) is not False
+
+
 class MaySignUp(HasScope):
     """Strangers, and whoever has the scope. Whether sign-up is open to them is for the service to say."""
 

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from affiliates import discord, services
 from affiliates.api.authentication import AuthenticatedRequest
-from affiliates.api.permissions import HasScope, IsAffiliate, IsStaff, MaySignUp
+from affiliates.api.permissions import HasScope, IsAffiliate, IsStaff, MaySignUp, SharedByModes
 from affiliates.api.serializers import (
     AffiliateSerializer,
     DiscordCodeSerializer,
@@ -41,7 +41,7 @@ class Affiliates(ListAPIView[Affiliate]):
         return Affiliate.objects.visible_to(self.request.user).select_related("user")
 
     def get_permissions(self) -> Sequence[BasePermission]:
-        return [MaySignUp()] if self.request.method == "POST" else [HasScope(), IsStaff()]
+        return [MaySignUp(), SharedByModes()] if self.request.method == "POST" else [HasScope(), IsStaff()]
 
     def get_throttles(self) -> list[BaseThrottle]:
         return [SignUpThrottle()] if self.request.method == "POST" else super().get_throttles()
@@ -74,7 +74,7 @@ class Me(APIView):
     """One's own details, for an affiliate."""
 
     scope = "submit"
-    permission_classes = [HasScope, IsAffiliate]
+    permission_classes = [HasScope, IsAffiliate, SharedByModes]
 
     @extend_schema(responses=AffiliateSerializer)
     def get(self, request: AuthenticatedRequest) -> Response:

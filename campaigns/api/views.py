@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from affiliates.api.authentication import AuthenticatedRequest
-from affiliates.api.permissions import HasScope, IsStaff
+from affiliates.api.permissions import HasScope, IsStaff, SharedByModes
 from campaigns import services
 from campaigns.api.permissions import ManagesAnAdvertiser
 from campaigns.api.serializers import (
@@ -180,7 +180,7 @@ class Markets(ListAPIView[Market]):
     queryset = Market.objects.all()
 
     def get_permissions(self) -> list[BasePermission]:
-        return [HasScope(), IsStaff()] if self.request.method == "POST" else [HasScope()]
+        return [HasScope(), IsStaff(), SharedByModes()] if self.request.method == "POST" else [HasScope()]
 
     @extend_schema(request=MarketSerializer, responses={201: MarketSerializer})
     def post(self, request: AuthenticatedRequest) -> Response:

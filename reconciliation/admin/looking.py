@@ -24,8 +24,14 @@ WORDS = (*LEVELS, "matched", "too_early", "unverifiable", "post_missing", "inval
 
 @admin.display(description="post", ordering="post__url")
 def post_title(row: Any) -> str:
-    """What the post behind a row calls itself, short enough for a list."""
-    return Truncator(title_of(row.post)).chars(TITLE_CHARS)
+    """What the post behind a row is called in a list."""
+    return title_in_short(row.post)
+
+
+def title_in_short(post: Post) -> str:
+    """What a post calls itself, short enough for a list, and whether it is one of test mode."""
+    title = Truncator(title_of(post)).chars(TITLE_CHARS)
+    return title if post.campaign.livemode else f"{title} · test mode"
 
 
 def linked(text: str, row: Model) -> SafeString:

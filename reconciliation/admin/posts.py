@@ -3,14 +3,12 @@
 from django.contrib import admin
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.text import Truncator
 
 from campaigns.models import Post, PostText
 from config.admin import ClosedInline, badge
 from config.templatetags.look import UNKNOWN, figure, moment
-from reconciliation.admin.looking import TITLE_CHARS, LookedAtAdmin, VerdictFilter, linked
+from reconciliation.admin.looking import LookedAtAdmin, VerdictFilter, linked, title_in_short
 from reconciliation.models import AffiliateReport, Job, PlatformReport, PostState, ReconciliationLog
-from reconciliation.pages.rows import title_of
 from reconciliation.rules import CLAIMABLE
 
 _STATE = ("current_claim", "current_verdict", "counted_verdict", "latest_snapshot")
@@ -75,7 +73,7 @@ class JobInline(ClosedInline):
 class PostAdmin(LookedAtAdmin):
     list_display = ("post", "verdict", "claimed", "counted", "affiliate", "campaign", "state__last_fetched_at")
     list_select_related = ("affiliate", "campaign", "text", *(f"state__{name}" for name in _STATE))
-    list_filter = (CurrentVerdictFilter, "platform", "is_reconciled", "created_at")
+    list_filter = (CurrentVerdictFilter, "platform", "is_reconciled", "campaign__livemode", "created_at")
     search_fields = ("url", "external_id", "text__title", "affiliate__name", "campaign__campaign_name")
     fields = (
         "address",
@@ -102,7 +100,7 @@ class PostAdmin(LookedAtAdmin):
 
     @admin.display(ordering="url")
     def post(self, post: Post) -> str:
-        return Truncator(title_of(post)).chars(TITLE_CHARS)
+        return title_in_short(post)
 
     @admin.display(description="address")
     def address(self, post: Post) -> SafeString:

@@ -49,7 +49,7 @@ class AffiliateReportAdmin(ExportedAdmin, LookedAtAdmin):
         "submission_method",
     )
     list_select_related = ("post__text", "post__affiliate", "post__campaign")
-    list_filter = ("post__platform", "submission_method", "claimed_at")
+    list_filter = ("post__platform", "submission_method", "post__campaign__livemode", "claimed_at")
     search_fields = ("post__url", "post__affiliate__name", "post__campaign__campaign_name", "=request_id")
     inlines = (VerdictInline, EvidenceInline)
 
@@ -67,8 +67,8 @@ class PlatformReportAdmin(ExportedAdmin, LookedAtAdmin):
         "conversions",
         "likes",
     )
-    list_select_related = ("post__text", "post__affiliate")
-    list_filter = ("post__platform", "availability", "fetched_at")
+    list_select_related = ("post__text", "post__affiliate", "post__campaign")
+    list_filter = ("post__platform", "availability", "post__campaign__livemode", "fetched_at")
     search_fields = ("post__url", "post__affiliate__name", "=request_id")
     inlines = (VerdictInline, BodyInline)
 
@@ -91,6 +91,7 @@ class ReconciliationLogAdmin(ExportedAdmin, LookedAtAdmin):
         VerdictFilter,
         set_or_not("next_look_at", "standing", "For now", "Counted"),
         "post__platform",
+        "post__campaign__livemode",
         "trust_effect",
     )
     search_fields = ("post__url", "post__affiliate__name", "post__campaign__campaign_name", "=request_id")
@@ -168,7 +169,7 @@ class TrustScoreAdmin(ClosedAdmin):
 @admin.register(TrustEvent)
 class TrustEventAdmin(ClosedAdmin):
     list_display = ("claimed_at", "affiliate", "effect", post_title, "platform", "day")
-    list_select_related = ("affiliate", "post__text", "platform")
+    list_select_related = ("affiliate", "post__text", "post__campaign", "platform")
     list_filter = ("effect", "platform")
     search_fields = ("affiliate__name", "post__url")
     ordering = ("-claimed_at", "-claim_id")

@@ -20,7 +20,7 @@ from reconciliation.services import jobs, runs
 @admin.register(Job)
 class JobAdmin(LookedAtAdmin):
     list_display = ("due_at", "state", "reason", post_title, "connection", "attempts", "last_error")
-    list_select_related = ("post__text", "connection__platform", "connection__affiliate")
+    list_select_related = ("post__text", "post__campaign", "connection__platform", "connection__affiliate")
     list_filter = ("state", "reason", "connection__platform")
     search_fields = ("post__url", "post__affiliate__name", "last_error", "=request_id")
     ordering = ("-due_at", "-id")
@@ -52,7 +52,7 @@ class RunJobInline(ClosedInline):
     model = RunJob
     verbose_name_plural = "looks"
     fields = ("look", "post", "state", "last_error", "finished")
-    select_related = ("job__post__text",)
+    select_related = ("job__post__text", "job__post__campaign")
 
     def look(self, run_job: RunJob) -> SafeString:
         return linked(str(run_job.job), run_job.job)

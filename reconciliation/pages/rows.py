@@ -48,6 +48,7 @@ def verdict_row(state: PostState, *, beside: str = "affiliate", with_campaign: b
     claimed = getattr(claim, f"claimed_{metric}")
     difference = getattr(verdict, f"{metric}_discrepancy", None)
     notes = [post.platform.name, day(post.posted_at or claim.claimed_at)]
+    notes += [] if post.campaign.livemode else ["test mode"]
     return VerdictRow(
         post=title_of(post),
         post_url=reverse("dashboard:post", args=[post.pk]),

@@ -296,6 +296,6 @@ def test_memory_and_queries_do_not_grow_with_the_rows(
 def test_the_documents_list_the_columns():
     text = (settings.BASE_DIR / "docs" / "api.md").read_text()
     for export in (AFFILIATES, CAMPAIGNS, CLAIMS, SNAPSHOTS, VERDICTS, ALERTS):
-        (listed,) = re.findall(rf"^\| `{export.name}` \| (.+) \|$", text, re.MULTILINE)
+        (listed,) = re.findall(rf"^- `{export.name}`: (.+)$", text, re.MULTILINE)
         assert re.findall(r"`(\w+)`", listed) == list(export.columns), export.name
     assert list(POSTS.columns) == list(VERDICTS.columns)
