@@ -16,7 +16,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.response import Response
 
 from affiliates.api.authentication import AuthenticatedRequest
-from affiliates.api.permissions import HasScope, IsStaff
+from affiliates.api.permissions import HasScope, IsStaff, SharedByModes
 from campaigns.api.permissions import ManagesAnAdvertiser
 from config.api.fields import NoFields, StrictSerializer
 from config.api.pagination import CursorPage
@@ -111,7 +111,9 @@ class Upload(GenericAPIView[Import]):
     kind: Import.Kind
 
     def get_permissions(self) -> list[BasePermission]:
-        return [HasScope(), IsStaff() if self.kind == Import.Kind.AFFILIATES else ManagesAnAdvertiser()]
+        if self.kind == Import.Kind.AFFILIATES:
+            return [HasScope(), IsStaff(), SharedByModes()]
+        return [HasScope(), ManagesAnAdvertiser()]
 
     @extend_schema(
         request={"multipart/form-data": UploadSerializer},

@@ -7,6 +7,7 @@ from django.test import Client
 from affiliates.models import Affiliate
 from campaigns.models import Advertiser, Campaign, Market
 from platforms.models import Account, Connection
+from reconciliation.models import Import
 from tests.config.api_world import documented
 from tests.config.test_api_access import probe
 from tests.hostile import assert_problem
@@ -20,6 +21,10 @@ OPEN_TO_BOTH = {
     ("PUT", "/api/v1/affiliates/me"),
     ("PATCH", "/api/v1/affiliates/me"),
     ("POST", "/api/v1/affiliates"),
+    ("POST", "/api/v1/affiliates/me/discord-code"),
+    ("POST", "/api/v1/submissions/bulk"),
+    ("POST", "/api/v1/campaigns/bulk"),
+    ("POST", "/api/v1/affiliates/bulk"),
     ("POST", "/api/v1/markets"),
     ("PUT", "/api/v1/platforms/{platform}/config"),
     ("PATCH", "/api/v1/platforms/{platform}/config"),
@@ -32,7 +37,7 @@ def crossing(request, world, client_of):
     """(The mode of the keys, a client by role); every row of the world is of the other mode."""
     is_live = request.param == "live"
     if is_live:
-        for model in (Advertiser, Campaign, Connection, Account):
+        for model in (Advertiser, Campaign, Connection, Account, Import):
             rows = model.objects.exclude(affiliate=None) if model is Connection else model.objects.all()
             rows.update(livemode=False)
     return request.param, {role: client_of(user, livemode=is_live) for role, user in world.people.items()}
@@ -72,6 +77,8 @@ def test_a_test_key_sees_its_own_world(world, client_of):
         ("affiliate", "put", "affiliates/me", {"name": "Other name"}),
         ("affiliate", "patch", "affiliates/me", {"name": "Other name"}),
         ("staff", "post", "affiliates", {"name": "Somebody", "email": "somebody@example.com"}),
+        ("staff", "post", "affiliates/bulk", {"file": "any"}),
+        ("affiliate", "post", "affiliates/me/discord-code", {}),
         ("staff", "post", "markets", {"code": "ZZ", "country": "Nowhere"}),
         ("staff", "put", "platforms/youtube/config", {"views_lag_h": 1}),
     ],
