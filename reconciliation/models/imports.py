@@ -43,6 +43,7 @@ class Import(Row):
     error = models.CharField(max_length=500, blank=True)
     lease = models.UUIDField(null=True)
     leased_until = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="Since the work last came on.")
     finished_at = models.DateTimeField(null=True)
     request_id = models.CharField(max_length=64, blank=True)
 

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from django.db import connection as database
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
 
 from affiliates.models import User
 from affiliates.services import audit
@@ -50,6 +50,9 @@ MAX_ROWS_AS_A_WHOLE = 20_000
 TURN_S = 10
 """So long a worker stays with one file before others have their turn."""
 LEASE = timedelta(seconds=60)
+MAX_ATTEMPTS = 5
+"""So often some work is begun without coming on, before it is given up."""
+TOO_LONG = "If it was to be imported as a whole, take the good rows, or use manage.py import_claims."
 FORGOTTEN_AFTER = timedelta(seconds=2)
 KEPT_FOR = timedelta(days=7)
 IMPORTED_BEFORE = "imported_before"
@@ -134,6 +137,7 @@ def apply_import(*, import_id: UUID, take: Import.Take, by: User, is_queued: boo
         )
     current.state, current.take, current.error = Import.State.APPLYING, take, ""
     current.rows_done, current.last_line, current.lease, current.leased_until = 0, 1, None, None
+    current.attempts = 0
     current.save()
     audit(actor=by, action="import.decided", row=current, changes={"take": take})
     if is_queued:
@@ -165,6 +169,9 @@ def work(*, import_id: UUID, turn_s: float = TURN_S, on_progress: Progress = lam
     Does nothing where somebody else is at it."""
     held = _lease(import_id)
     if held is None:
+        return False
+    if held.attempts > MAX_ATTEMPTS:
+        _fail(held, f"This was given up after {MAX_ATTEMPTS} attempts; what was imported is marked. {TOO_LONG}")
         return False
     with _file_of(held) as file:
         task = _Work(held, KINDS[held.kind], _author(held), file)
@@ -345,7 +352,7 @@ def _lease(import_id: UUID) -> Import | None:
     now, lease = clock.now(), new_id()
     free = Import.objects.filter(Q(leased_until=None) | Q(leased_until__lte=now), pk=import_id)
     taken = free.filter(state__in=[Import.State.CHECKING, Import.State.APPLYING])
-    if not taken.update(lease=lease, leased_until=now + LEASE):
+    if not taken.update(lease=lease, leased_until=now + LEASE, attempts=F("attempts") + 1):
         return None
     held: Import = Import.objects.select_related("created_by").get(pk=import_id)
     return held
@@ -364,6 +371,7 @@ def _note_place(current: Import, rows: Sequence[Row]) -> None:
         last_line=current.last_line,
         outcomes=current.outcomes,
         leased_until=clock.now() + LEASE,
+        attempts=0,
     )
 
 
@@ -388,7 +396,7 @@ def _counted(current: Import) -> dict[str, int]:
 
 
 def _fail(current: Import, reason: str) -> None:
-    """The file turned out to be no table after all; nothing of it was imported, since it is read as a whole before."""
+    """The file turned out to be no table after all, or we can't get through it."""
     with transaction.atomic():
         if _still_held(current):
             current.error = reason[:500]

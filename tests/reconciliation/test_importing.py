@@ -219,6 +219,23 @@ def test_what_a_lost_worker_began_is_gone_on_with(staff, mila, campaign, monkeyp
         assert (sent.state, Post.objects.count(), AffiliateReport.objects.count()) == ("applied", 7, 7)
 
 
+def test_work_that_never_comes_on_is_given_up(staff, mila, campaign, monkeypatch):
+    content = csv_of(CLAIMS, ["mila@example.com", campaign.name, video(1), 5])
+    sent = importing.take_file(kind=Import.Kind.CLAIMS, file=io.BytesIO(content), name="rows.csv", by=staff)
+    monkeypatch.setattr(importing.KINDS["claims"], "preview", None, raising=False)
+    for attempt in range(importing.MAX_ATTEMPTS + 1):
+        with clock.at(TODAY + attempt * (importing.LEASE + timedelta(seconds=1))):
+            assert importing.sweep() == bool(attempt)  # at first it has just been queued
+            if attempt < importing.MAX_ATTEMPTS:
+                with pytest.raises(TypeError):
+                    importing.work(import_id=sent.pk)
+            else:
+                importing.work(import_id=sent.pk)
+    sent.refresh_from_db()
+    assert (sent.state, importing.sweep()) == ("failed", 0)
+    assert "given up after 5 attempts" in sent.error
+
+
 def test_a_large_file_is_worked_on_in_turns(staff, mila, campaign, monkeypatch):
     monkeypatch.setattr(importing, "CHUNK_ROWS", 2)
     content = csv_of(CLAIMS, *(["mila@example.com", campaign.name, video(n % 6), 5] for n in range(7)))
