@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
-from django.db import transaction
 
 from affiliates.models import Affiliate
 from config import clock, vault
@@ -12,7 +11,9 @@ from config.errors import DomainError
 from reconciliation.discord import commands, words
 from reconciliation.discord.payload import CommandType, Interaction, Type
 from reconciliation.discord.words import Answer
-from reconciliation.models import DiscordInteraction
+from reconciliation.errors import BusyError
+from reconciliation.models import DiscordInteraction, ReconciliationLog
+from reconciliation.services.submission import without_long_waits
 
 log = structlog.get_logger(__name__)
 
@@ -39,12 +40,18 @@ def answer(interaction: Interaction) -> Answer:
     if interaction.type == Type.AUTOCOMPLETE:
         affiliate = _affiliate(interaction)
         return words.choices(commands.complete(affiliate, interaction) if affiliate and _is_open(affiliate) else [])
-    return _answer_once(interaction)
+    try:
+        return _answer_once(interaction)
+    except BusyError as refusal:  # nothing is remembered, so that it may come again
+        return words.message(refusal.message)
 
 
-@transaction.atomic
+@without_long_waits()
 def _answer_once(interaction: Interaction) -> Answer:
-    """The row and what the interaction changes are committed together; whoever brings it again waits for that."""
+    """The row and what the interaction changes are committed together; whoever brings it again waits for that.
+
+    Raises BusyError where that takes longer than Discord waits.
+    """
     affiliate = _affiliate(interaction)
     now = clock.now()
     row, is_new = DiscordInteraction.objects.get_or_create(
@@ -62,7 +69,7 @@ def _answer_once(interaction: Interaction) -> Answer:
             row.answer = _carried_out(interaction, affiliate, row)
         except DomainError as refusal:
             row.answer = words.message(refusal.message)
-        if row.claim_id and interaction.token:
+        if interaction.token and _awaits_verdict(row):
             row.locked = vault.lock({"token": interaction.token})
         row.save()
     return dict(row.answer)
@@ -83,6 +90,12 @@ def _carried_out(interaction: Interaction, affiliate: Affiliate | None, row: Dis
     if not _is_open(affiliate):
         return words.message(_CLOSED)
     return act(affiliate, interaction, row)
+
+
+def _awaits_verdict(row: DiscordInteraction) -> bool:
+    """Whether this is about a claim that has no last word yet."""
+    counted = ReconciliationLog.objects.filter(affiliate_report=row.claim_id, next_look_at=None)
+    return row.claim_id is not None and not counted.exists()
 
 
 def _affiliate(interaction: Interaction) -> Affiliate | None:

@@ -1,7 +1,7 @@
 """What each command does and answers.
 
 Each gets the linked affiliate, the interaction and its row, which it fills in with what the answer is about. A refusal
-is a DomainError, whose sentence is the answer.
+is a DomainError, whose sentence is the answer. Discord serves the live world: it knows nothing of test campaigns.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from reconciliation.discord import payload, words
 from reconciliation.discord.payload import Interaction
 from reconciliation.discord.words import Answer
 from reconciliation.errors import ClaimRefusedError
-from reconciliation.models import AffiliateReport, DiscordInteraction, ReconciliationLog, ReportEvidence
+from reconciliation.models import AffiliateReport, DiscordInteraction, PostState, ReconciliationLog, ReportEvidence
 from reconciliation.querysets import with_standing
 from reconciliation.services import submission
 from reconciliation.services.admission import Outcome
@@ -35,6 +35,7 @@ MAX_TYPED_CHARS = 100
 STATUS_POSTS = 5
 HISTORY_CLAIMS = 12
 _NOTHING_YET = "You have submitted nothing yet: /submit is where to begin."
+_ONLY_TEST = "Your campaigns are test campaigns, which Discord does not serve: claim there by the API, with a test key."
 
 
 def link(interaction: Interaction) -> Answer:
@@ -64,7 +65,7 @@ def submit_as_post(affiliate: Affiliate, interaction: Interaction, row: DiscordI
     runs_there = Q(campaign_platforms__platform__slug=found.platform, campaign_platforms__closed_at=None)
     campaigns = _campaigns(affiliate, Campaign.objects.filter(runs_there))
     if not campaigns:
-        raise ClaimRefusedError(f"No campaign that you may claim for runs on {_platform(found.platform).name}.")
+        raise _no_campaign(affiliate, f"No campaign that you may claim for runs on {_platform(found.platform).name}.")
     return words.claim_modal(
         f"{MODAL_PREFIX}{row.pk}", _named(campaigns[: words.MAX_CHOICES]), more=len(campaigns) > words.MAX_CHOICES
     )
@@ -99,7 +100,7 @@ def status(affiliate: Affiliate, interaction: Interaction, row: DiscordInteracti
 
 def history(affiliate: Affiliate, interaction: Interaction, row: DiscordInteraction) -> Answer:
     """The latest claims, each in a line."""
-    claims = AffiliateReport.objects.filter(post__affiliate=affiliate).with_verdicts()
+    claims = AffiliateReport.objects.filter(post__in=_own_posts(affiliate).order_by()).with_verdicts()
     latest = [_line(claim) for claim in claims.order_by("-claimed_at", "-id")[:HISTORY_CLAIMS]]
     return words.message(*(latest or [_NOTHING_YET]))
 
@@ -147,11 +148,12 @@ def _taken(submitted: submission.Submission, claimed: Figures) -> Answer:
     if submitted.outcome != Outcome.UNCHANGED:
         taken = "Taken" if submitted.outcome == Outcome.NEW_POST else "New figures taken"
         return words.message(f"{taken}: {words.figures(claimed)}.", about(post), words.VERDICT_FOLLOWS)
-    is_told_here = claim.submission_method == AffiliateReport.Method.DISCORD
+    # A verdict that is being settled comes either before this, and is told here, or after it, and is told afterwards.
+    PostState.objects.select_for_update().get(post=post)
     return words.message(
         f"You have claimed just that already, {words.figures(claimed)}: nothing was added.",
         about(post),
-        _explanation(claim) or (words.VERDICT_FOLLOWS if is_told_here else "No verdict yet: ask with /status."),
+        _explanation(claim) or words.VERDICT_FOLLOWS,
     )
 
 
@@ -193,30 +195,35 @@ def _campaign(affiliate: Affiliate, named: str) -> Campaign:
     pk = _as_id(named)
     if pk:
         visible = Campaign.objects.visible_to(affiliate.user).select_related("advertiser")
-        found: list[Campaign] = list(visible.filter(pk=pk))
+        found: list[Campaign] = list(visible.filter(pk=pk, livemode=True))
     else:
         whole = Q(campaign_name__iexact=named) | Q(name__iexact=named)
         found = _campaigns(affiliate, Campaign.objects.filter(whole))
     if len(found) > 1:
         raise ClaimRefusedError("Several campaigns are called so: choose one of the list.", field="campaign")
     if not found:
-        raise ClaimRefusedError("There is no such campaign for you: choose one of the list.", field="campaign")
+        raise _no_campaign(affiliate, "There is no such campaign for you: choose one of the list.")
     return found[0]
 
 
 def _campaigns(affiliate: Affiliate, among: CampaignQuerySet) -> list[Campaign]:
     """Those the affiliate may claim for now, by name; one more than fits, to know of more."""
-    open_ones = among.open_to(affiliate, clock.now().date()).select_related("advertiser", "brand")
-    ordered = open_ones.order_by("campaign_name", "id").distinct()
-    taking = (campaign for campaign in ordered if campaign.takes_claims_on(campaign.advertiser.today))
+    open_ones = among.open_to(affiliate, clock.now().date()).filter(livemode=True)
+    ordered = open_ones.select_related("advertiser", "brand").order_by("campaign_name", "id").distinct()
+    few_at_a_time = ordered.iterator(chunk_size=2 * words.MAX_CHOICES)
+    taking = (campaign for campaign in few_at_a_time if campaign.takes_claims_on(campaign.advertiser.today))
     return list(islice(taking, words.MAX_CHOICES + 1))
 
 
+def _no_campaign(affiliate: Affiliate, reason: str) -> ClaimRefusedError:
+    """The refusal; whoever may claim for test campaigns alone is told that these are not for here."""
+    theirs = Campaign.objects.open_to(affiliate, clock.now().date())
+    only_test = set(theirs.values_list("livemode", flat=True).distinct()) == {False}
+    return ClaimRefusedError(_ONLY_TEST if only_test else reason, field="campaign")
+
+
 def _named(campaigns: Sequence[Campaign]) -> list[tuple[str, str]]:
-    return [
-        (f"{each.campaign_name} · {each.brand.name}{'' if each.livemode else ' · test'}", str(each.pk))
-        for each in campaigns
-    ]
+    return [(f"{each.campaign_name} · {each.brand.name}", str(each.pk)) for each in campaigns]
 
 
 def _platform(slug: str) -> Platform:
@@ -227,8 +234,8 @@ def _platform(slug: str) -> Platform:
 
 
 def _own_posts(affiliate: Affiliate) -> PostQuerySet:
-    posts: PostQuerySet = Post.objects.filter(affiliate=affiliate).order_by("-created_at", "-id")
-    return posts
+    posts: PostQuerySet = Post.objects.filter(affiliate=affiliate, campaign__livemode=True)
+    return posts.order_by("-created_at", "-id")
 
 
 def _meaning(named: str) -> Q:

@@ -42,7 +42,10 @@ class PayloadError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
-    """What is used of an interaction. Texts are empty where they were not given, or were no texts."""
+    """What is used of an interaction. Texts are empty where they were not given, or were no texts.
+
+    `message` is what the message says, then the addresses of the previews below it.
+    """
 
     id: str
     type: int
@@ -53,7 +56,7 @@ class Interaction:
     options: Mapping[str, object] = field(default_factory=dict)
     focused: str = ""
     target_id: str = ""
-    message: str = ""
+    message: Sequence[str] = ()
     custom_id: str = ""
     inputs: Mapping[str, object] = field(default_factory=dict)
 
@@ -87,7 +90,7 @@ def read(body: Mapping[str, Any]) -> Interaction:
         options={_text(each.get("name")): each.get("value") for each in options},
         focused=next((_text(each.get("name")) for each in options if each.get("focused") is True), ""),
         target_id=target_id if _SNOWFLAKE.fullmatch(target_id) else "",
-        message="\n".join(_texts(_mapping(messages.get(target_id)))),
+        message=tuple("\n".join(texts(_mapping(messages.get(target_id)))) for texts in (_said, _previewed)),
         custom_id=_text(data.get("custom_id")),
         inputs=dict(_inputs(data.get("components"))),
     )
@@ -110,18 +113,20 @@ def count(name: str, value: object) -> int | None:
     return value
 
 
-def link_in(message: str) -> PostLink | NeedsNetwork:
-    """The one post that a message links to. Raises ClaimRefusedError, saying what is wrong."""
-    answers = [_identified(found[0]) for found in _LINK.finditer(message)]
-    posts = {_key(answer): answer for answer in answers if not isinstance(answer, NotAPost)}
-    if len(posts) > 1:
-        raise ClaimRefusedError("This message links to several posts. Submit each with /submit.", field="url")
-    for post in posts.values():
-        return post
-    for answer in answers:
-        if isinstance(answer, NotAPost) and answer.platform:
-            raise ClaimRefusedError(answer.reason, field="url")
-    raise ClaimRefusedError("There is no link to a post in this message.", field="url")
+def link_in(message: Sequence[str]) -> PostLink | NeedsNetwork:
+    """The one post that a message links to, in the first of its texts that links to any: a preview names the same post
+    by another link. Raises ClaimRefusedError, saying what is wrong."""
+    reason = "There is no link to a post in this message."
+    for text in message:
+        answers = [_identified(found[0]) for found in _LINK.finditer(text)]
+        posts = {_key(answer): answer for answer in answers if not isinstance(answer, NotAPost)}
+        if len(posts) > 1:
+            raise ClaimRefusedError("This message links to several posts. Submit each with /submit.", field="url")
+        for post in posts.values():
+            return post
+        reasons = [answer.reason for answer in answers if isinstance(answer, NotAPost) and answer.platform]
+        reason = next(iter(reasons), reason)
+    raise ClaimRefusedError(reason, field="url")
 
 
 def _identified(link: str) -> PostLink | NeedsNetwork | NotAPost:
@@ -136,12 +141,34 @@ def _key(link: PostLink | NeedsNetwork) -> tuple[str, str]:
     return link.platform, link.external_id if isinstance(link, PostLink) else link.url
 
 
-def _texts(message: Mapping[str, Any]) -> Iterator[str]:
-    """Where a message may have its link: what it says, what it embeds, and what it passes on."""
+def _said(message: Mapping[str, Any]) -> Iterator[str]:
+    """What a message says, as its content or in components, and what the messages say that it passes on."""
     yield _text(message.get("content"))
+    yield from _said_in(message.get("components"))
+    for forwarded in _forwarded(message):
+        yield from _said(forwarded)
+
+
+def _said_in(components: object) -> Iterator[str]:
+    """The texts of components, and where their buttons lead, however they are nested."""
+    for component in _sequence(components):
+        if not isinstance(component, dict):
+            continue
+        yield _text(component.get("content"))
+        yield _text(component.get("url"))
+        yield from _said_in([component.get("accessory"), *_sequence(component.get("components"))])
+
+
+def _previewed(message: Mapping[str, Any]) -> Iterator[str]:
+    """Where the previews below a message lead, and those below what it passes on."""
     yield from (_text(_mapping(embed).get("url")) for embed in _sequence(message.get("embeds")))
+    for forwarded in _forwarded(message):
+        yield from _previewed(forwarded)
+
+
+def _forwarded(message: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for snapshot in _sequence(message.get("message_snapshots")):
-        yield from _texts(_mapping(_mapping(snapshot).get("message")))
+        yield _mapping(_mapping(snapshot).get("message"))
 
 
 def _user_id(body: Mapping[str, Any]) -> str:

@@ -11,6 +11,8 @@ from platforms.transport import Response, shared_http
 
 _UNKNOWN_MESSAGE, _UNKNOWN_WEBHOOK = 10008, 10015
 DEFAULT_WAIT_S = 5
+MAX_WAIT_S = 3600
+"""Longer than any answer can be edited; Discord may name a time that is no time at all."""
 
 
 class RefusedError(Exception):
@@ -58,7 +60,7 @@ def _call(method: str, path: str, body: object, headers: dict[str, str] | None =
 def _wait_s(answer: Response) -> int:
     named = _body(answer).get("retry_after", answer.headers.get("retry-after"))
     try:
-        return max(1, math.ceil(float(str(named))))
+        return min(MAX_WAIT_S, max(1, math.ceil(float(str(named)))))
     except (ValueError, OverflowError):
         return DEFAULT_WAIT_S
 

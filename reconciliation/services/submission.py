@@ -27,13 +27,16 @@ from reconciliation.services.jobs import close_look, request_looks, wake
 
 Method = AffiliateReport.Method
 
-LOCK_WAIT_S = 5
-"""So long a claim waits for another one in its way."""
+LOCK_WAIT_S = 2
+"""So long a claim waits for another one in its way: Discord waits 3 seconds for all of the answer."""
 
 
 @contextmanager
-def _without_long_waits() -> Iterator[None]:
-    """A transaction that gives up rather than hold a caller, and the process that serves it, behind a long one."""
+def without_long_waits() -> Iterator[None]:
+    """A transaction that gives up rather than hold a caller, and the process that serves it, behind a long one.
+
+    Raises BusyError.
+    """
     try:
         with transaction.atomic():
             with database.cursor() as cursor:
@@ -72,7 +75,7 @@ def submit(
     nothing else is written), and BusyError while a file is imported as a whole.
     """
     entry = Entry(affiliate, campaign, platform, url, figures, title, description, tracking_link)
-    with _without_long_waits():
+    with without_long_waits():
         [submitted] = submit_many(entries=[entry], method=method)
     if isinstance(submitted, DomainError):
         raise submitted
@@ -111,7 +114,7 @@ def preview_many(*, entries: Sequence[Entry]) -> list[Outcome | DomainError]:
     return [outcome.outcome if isinstance(outcome, Admitted) else outcome for outcome in outcomes]
 
 
-@_without_long_waits()
+@without_long_waits()
 def claim_again(*, post: Post, figures: Figures, method: Method = Method.API) -> Submission:
     """Take new figures for a post that is claimed already. Raises ClaimRefusedError and BusyError."""
     lock_contents([(post.platform, post.external_id)])

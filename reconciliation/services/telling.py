@@ -2,6 +2,7 @@
 
 The row of the interaction says what is to be told and when; the queue is the hint. Whoever tells takes the row for
 half a minute first, so that a worker that dies meanwhile leaves it to the sweep. Editing an answer twice does no harm.
+What fails for now is tried again for as long as Discord honours the token.
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,6 @@ log = structlog.get_logger(__name__)
 
 LEASE = timedelta(seconds=30)
 """Longer than a call may take."""
-MAX_ATTEMPTS = 8
 BACKOFF_BASE_S = 1
 BACKOFF_MAX_S = 120
 SWEPT_AT_ONCE = 200
@@ -115,11 +115,7 @@ def _give_up(task: _Task, code: str) -> None:
 
 
 def _put_off(task: _Task, error: PlatformError) -> None:
-    attempts = task.row.tell_attempts + 1
-    if attempts >= MAX_ATTEMPTS:
-        _give_up(task, error.code)
-        return
-    wait_s = error.retry_after_s or min(BACKOFF_MAX_S, BACKOFF_BASE_S * 2 ** (attempts - 1))
+    wait_s = error.retry_after_s or min(BACKOFF_MAX_S, BACKOFF_BASE_S * 2**task.row.tell_attempts)
     log.info("discord_put_off", interaction=task.row.pk, code=error.code, wait_s=wait_s)
     mine = DiscordInteraction.objects.filter(pk=task.row.pk, verdict=task.verdict)
     mine.update(tell_at=clock.now() + timedelta(seconds=wait_s))

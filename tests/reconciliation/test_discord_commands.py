@@ -277,6 +277,22 @@ def test_only_campaigns_that_the_affiliate_may_claim_for_are_offered(mila):
     assert [each["value"] for each in choices(campaign="")] == [str(each.pk) for each in offered]
 
 
+def test_test_campaigns_are_not_for_discord(mila, post):
+    test = EnrolmentFactory(affiliate=mila, campaign__advertiser__livemode=False).campaign
+    for command in (slash("submit", campaign=str(test.pk), url=post.url, views=5), on_message(post.url)):
+        assert "by the API, with a test key" in said(command)
+    CampaignFactory(campaign_name="Live", platforms=[lane_of("reddit").platform])
+    assert [each["name"][:4] for each in choices(campaign="")] == ["Live"]
+    assert "no such campaign" in said(slash("submit", campaign=str(test.pk), url=post.url, views=5))
+    assert "runs on YouTube" in said(on_message(post.url))
+    submission.submit(
+        affiliate=mila, campaign=test, platform=lane_of("youtube").platform, url=post.url, figures=Figures(views=5)
+    )
+    for command in (slash("status"), slash("history")):
+        assert "nothing yet" in said(command)
+    assert "no such post" in said(slash("status", post=post.url))
+
+
 def test_no_more_than_25_are_offered_and_names_are_cut(mila):
     for number in range(30):
         CampaignFactory(campaign_name=f"{number:02} " + "🦊" * 90)
@@ -440,6 +456,43 @@ def test_a_message_without_one_post_says_what_is_wrong(mila, campaign, text, rea
 def test_a_link_is_found_however_it_is_dressed(mila, campaign, text):
     assert opened(text)
     assert DiscordInteraction.objects.get().url == "https://www.youtube.com/watch?v=abcdefghijk"
+
+
+LINK = "https://vm.tiktok.com/ZMabc123"
+PREVIEW = {"type": "video", "url": "https://www.tiktok.com/@mila/video/7301234567890123456"}
+
+
+def message(command, **fields):
+    """The same command, on a message with these fields."""
+    [message] = command["data"]["resolved"]["messages"].values()
+    message.update(fields)
+    return command
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"embeds": [{"type": "rich", "url": LINK}, {"title": "x"}, None]},
+        {"message_snapshots": [{"message": {"content": f"Look: {LINK}", "embeds": [PREVIEW], "type": 0}}]},
+        {"message_snapshots": [{"message": {"content": "", "embeds": [{"url": LINK}]}}, {"message": 5}, None]},
+        {"flags": 32768, "components": [{"type": 17, "components": [{"type": 10, "content": f"## {LINK}"}]}]},
+        {"components": [{"type": 1, "components": [{"type": 2, "style": 5, "label": "Watch", "url": LINK}]}]},
+        {"components": [{"type": 9, "components": [], "accessory": {"type": 2, "style": 5, "url": LINK}}, "x"]},
+        {"content": LINK, "embeds": [PREVIEW]},  # which names the post by its other link
+        {"content": LINK, "attachments": [{"id": "1", "url": "https://cdn.discordapp.com/attachments/1/2/a.png"}]},
+    ],
+    ids=range(8),
+)
+def test_a_link_is_found_wherever_the_message_has_it(mila, campaign, fields):
+    assert send(message(on_message(""), **fields))["type"] == 9
+    assert DiscordInteraction.objects.get().url == LINK
+
+
+def test_several_posts_are_several_wherever_they_stand(mila, campaign):
+    other = {"message": {"content": "https://youtu.be/abcdefghijk"}}
+    assert "several posts" in said(message(on_message(LINK), message_snapshots=[other]))
+    embeds = [PREVIEW, {"url": "https://youtu.be/abcdefghijk"}]
+    assert "several posts" in said(message(on_message("look"), embeds=embeds))
 
 
 def test_an_id_may_end_with_an_underscore(mila, campaign):

@@ -107,19 +107,32 @@ def test_what_discord_will_not_take_is_not_tried_again(submit, edits, drain_all,
     assert (edits, row.locked, row.tell_at, row.told_at) == ([], "", None, None)
 
 
-def test_it_is_not_tried_for_ever(submit, edits, drain_all, sandbox):
+@pytest.mark.parametrize(("minutes", "told"), [(14, 1), (15, 0)])
+def test_it_is_tried_for_as_long_as_the_token_lives(submit, edits, drain_all, sandbox, minutes, told):
     row = submit()
-    sandbox.state.notes.discord.set_faults(500, 0, 100)
+    sandbox.state.notes.discord.set_faults(500, 0, 1000)
     drain_all()
     run_queued_tasks()
-    moment = TODAY
-    for _ in range(20):
-        moment += timedelta(seconds=60)
-        with clock.at(moment):
+    for minute in range(1, 20):
+        if minute == minutes:
+            sandbox.state.notes.discord.set_faults(500, 0, 0)
+        with clock.at(TODAY + timedelta(minutes=minute)):
             telling.sweep()
             run_queued_tasks()
     row.refresh_from_db()
-    assert (edits, row.locked, row.tell_attempts) == ([], "", telling.MAX_ATTEMPTS)
+    assert (len(edits), row.locked, row.tell_at) == (told, "", None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_repeat_during_the_settling_is_told_the_verdict_one_way_or_the_other(submit, edits, drain_all):
+    for views in range(10**9, 10**9 + 8):
+        submit(views=views)
+        again, _ = together(lambda views=views: submit(views=views), drain_all)
+        run_queued_tasks()
+        at_once = again.answer["data"]["content"].endswith(again.claim.verdicts.get().explanation)
+        again.refresh_from_db()
+        assert at_once != (again.told_at is not None)
+        assert not again.locked
 
 
 def test_what_a_lost_worker_had_taken_is_taken_up_again(submit, edits, drain_all, monkeypatch):
