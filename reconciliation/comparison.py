@@ -31,7 +31,7 @@ is the claim's counted verdict. A claim has five looks at most.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -114,7 +114,8 @@ class Truth:
     `availability` is the platform's answer about the post, None when it was not asked because nothing claimed needs it.
     `deleted`: the platform itself says that the post was deleted or removed. `posted_at` is None when unknown.
     `denial`: access is denied for a reason that the affiliate can remove. `link_posts`: how many posts share the link
-    that clicks and conversions were counted on.
+    that clicks and conversions were counted on. `reversed_since`: conversions that were taken back between the claim
+    and the look. They are not among the figures, and yet not held against a claim that was made before.
     """
 
     figures: Figures
@@ -124,6 +125,14 @@ class Truth:
     posted_at: datetime | None
     denial: Denial | None = None
     link_posts: int | None = None
+    reversed_since: int = 0
+
+    @property
+    def standing_since_claim(self) -> Figures:
+        """What a claim is held against: a reversal after it is a revision of the truth, and no accusation."""
+        if self.figures.conversions is None:
+            return self.figures
+        return replace(self.figures, conversions=self.figures.conversions + self.reversed_since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +177,7 @@ def judge(claim: Claim, truth: Truth, *, platform: str, rules: Rules, lags: Mapp
     if truth.fetched_at < claim.claimed_at:
         raise ValueError("a claim is never judged by a snapshot from before it")
     windows = {} if Status.TOO_EARLY in looks.previous else _open_windows(claim, truth, lags)
-    counted = asdict(truth.figures)
+    counted = asdict(truth.standing_since_claim)
     metrics = {
         metric: rules.weigh(metric, claimed, counted[metric], lagging=metric in windows)
         for metric, claimed in asdict(claim.figures).items()
@@ -179,7 +188,9 @@ def judge(claim: Claim, truth: Truth, *, platform: str, rules: Rules, lags: Mapp
     decision = _decide(claim, metrics, truth, rules, windows, lags, looks)
     known = sum(figure.truth is not None for figure in metrics.values())
     delay = truth.fetched_at - claim.claimed_at
-    case = sentences.Case(platform, metrics, delay, len(looks.previous) + 1, truth.link_posts or 1)
+    case = sentences.Case(
+        platform, metrics, delay, len(looks.previous) + 1, truth.link_posts or 1, truth.reversed_since
+    )
     return Verdict(
         status=decision.status,
         level=decision.level,

@@ -35,13 +35,15 @@ _UNITS = ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(m
 @dataclass(frozen=True, slots=True)
 class Case:
     """What every sentence needs: the platform's slug, the claimed figures beside their truths, the time from the claim
-    to the look, which look of this claim it is (the first is 1), and how many posts share the tracking link."""
+    to the look, which look of this claim it is (the first is 1), how many posts share the tracking link, and how many
+    of the counted conversions were reversed after the claim."""
 
     platform: str
     metrics: Mapping[str, MetricVerdict]
     delay: timedelta
     look: int
     link_posts: int = 1
+    reversed_since: int = 0
 
     @property
     def platform_name(self) -> str:
@@ -65,6 +67,16 @@ class Case:
         if self.link_posts < 2 or not tracked:
             return ""
         return f"The link serves {self.link_posts:,} posts, whose {_and(tracked)} are counted together."
+
+    @property
+    def taken_back(self) -> str:
+        """What is to be said where conversions were counted that no longer stand; else ""."""
+        conversions = self.metrics.get(Metric.CONVERSIONS)
+        if not self.reversed_since or conversions is None or conversions.truth is None:
+            return ""
+        were = "was" if self.reversed_since == 1 else "were"
+        of_them = f"{self.reversed_since:,} of the {_quantity(conversions.truth, Metric.CONVERSIONS)}"
+        return f"{of_them} {were} reversed after the claim, which is not held against it."
 
     def next_look(self, moment: datetime) -> str:
         """When the claim is looked at again."""
@@ -165,8 +177,7 @@ def figures_judged(
     if others:
         in_short = "; ".join(f"{_pair(metric, case.metrics[metric])} ({finding(metric)})" for metric in others)
         parts.append(_sentence(in_short))
-    if case.shared:
-        parts.append(case.shared)
+    parts += filter(None, (case.shared, case.taken_back))
     if next_look_at:
         parts.append(_sentence(_and(_lag(case, metric, lags[metric]) for metric in waiting)))
         parts.append(case.next_look(next_look_at))

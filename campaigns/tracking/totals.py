@@ -101,6 +101,25 @@ def tracked(links: Iterable[UUID], *, as_of: datetime) -> dict[UUID, Tracked]:
         return {link: Tracked(*figures) for link, *figures in cursor.fetchall()}
 
 
+def reversed_since(claims: Collection[tuple[UUID, datetime]], *, as_of: datetime) -> dict[tuple[UUID, datetime], int]:
+    """How many conversions of a link were reversed between a moment and `as_of`, for pairs of a link and a moment, in
+    one statement; pairs without one are left out."""
+    if not claims:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT asked.link, asked.since, count(*)
+            FROM (SELECT DISTINCT link, since FROM unnest(%s::uuid[], %s::timestamptz[]) AS pair (link, since)) asked
+            JOIN campaigns_conversion conversion ON conversion.link_id = asked.link
+                AND conversion.reversed_at > asked.since AND conversion.reversed_at <= %s AND received_at <= %s
+            GROUP BY asked.link, asked.since
+            """,
+            [[link for link, _ in claims], [since for _, since in claims], as_of, as_of],
+        )
+        return {(link, since): number for link, since, number in cursor.fetchall()}
+
+
 def totals(links: Collection[UUID] | QuerySet[Any]) -> Mapping[UUID, Totals]:
     """The figures of these links now, in three statements; one that nobody came through is left out."""
     counted: dict[UUID, dict[str, Any]] = defaultdict(dict)

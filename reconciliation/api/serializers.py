@@ -97,20 +97,21 @@ class MetricsSerializer(Shown):
     conversions = MetricSerializer()
 
     def to_representation(self, verdict: ReconciliationLog) -> dict[str, Any]:
+        """The truth of a claimed figure is the one that it was held against: sales reversed after a claim are in it."""
         claim, truth = verdict.affiliate_report, verdict.platform_report
-        return super().to_representation(
-            {
-                metric.value: {
-                    "claimed": getattr(claim, f"claimed_{metric}"),
-                    "truth": getattr(truth, metric),
-                    "difference": getattr(verdict, f"{metric}_discrepancy"),
-                    "percentage": getattr(verdict, f"{metric}_diff_pct"),
-                    "provenance": truth.provenance.get(metric),
-                    "definition": truth.definitions.get(metric),
-                }
-                for metric in METRICS
+
+        def compared(metric: Metric) -> dict[str, Any]:
+            claimed, difference = getattr(claim, f"claimed_{metric}"), getattr(verdict, f"{metric}_discrepancy")
+            return {
+                "claimed": claimed,
+                "truth": getattr(truth, metric) if difference is None else claimed - difference,
+                "difference": difference,
+                "percentage": getattr(verdict, f"{metric}_diff_pct"),
+                "provenance": truth.provenance.get(metric),
+                "definition": truth.definitions.get(metric),
             }
-        )
+
+        return super().to_representation({metric.value: compared(metric) for metric in METRICS})
 
 
 class VerdictSerializer(Shown):

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -92,6 +93,7 @@ class _Context:
     matrix: RuleMatrix
     previous: Mapping[UUID, list[ReconciliationLog]]
     rates: Mapping[tuple[UUID, UUID], Rates]
+    reversed_since: Mapping[tuple[UUID | None, datetime], int]
 
 
 @transaction.atomic
@@ -220,8 +222,15 @@ def _context(looks: Sequence[_Look]) -> _Context:
         (row.campaign_id, row.platform_id): row.rates
         for row in CampaignPlatform.objects.filter(campaign__in={look.post.campaign_id for look in looks})
     }
+    tracked = [
+        (look.post.tracking_link_id, claim.claimed_at)
+        for look in looks
+        for claim in look.claims
+        if look.post.tracking_link_id and claim.claimed_conversions is not None
+    ]
+    reversed_since: Mapping[Any, int] = totals.reversed_since(tracked, as_of=looks[0].snapshot.fetched_at)
     ruleset = rulesets.current()
-    return _Context(ruleset, rulesets.matrix_of(ruleset), previous, rates)
+    return _Context(ruleset, rulesets.matrix_of(ruleset), previous, rates, reversed_since)
 
 
 def _judge_claims(look: _Look, context: _Context) -> None:
@@ -259,6 +268,7 @@ def _verdict(
             posted_at=snapshot.posted_at,
             denial=look.denial,
             link_posts=snapshot.link_posts,
+            reversed_since=context.reversed_since.get((post.tracking_link_id, claim.claimed_at), 0),
         ),
         platform=post.platform.slug,
         rules=context.matrix.rules_for(str(post.campaign_id), post.platform.slug, context.ruleset.version),

@@ -443,3 +443,32 @@ def test_what_is_seen_once_the_way_is_open_is_judged_and_earns_no_trust(claimed,
 def test_a_post_that_is_gone_is_missing_whatever_else_stands_in_the_way():
     verdict = look((900,), (None,), availability=MISSING, denial=Denial.NOT_PROVEN)
     assert verdict.status == POST_MISSING
+
+
+@pytest.mark.parametrize(
+    ("claimed", "standing", "reversed_since", "status", "level"),
+    [
+        (12, 7, 5, MATCHED, None),
+        (12, 7, 0, DISCREPANCY, HIGH),
+        (20, 7, 5, DISCREPANCY, HIGH),  # over what ever stood
+        (12, None, 5, UNVERIFIABLE, None),  # nobody counts, whatever was reversed
+    ],
+)
+def test_what_was_reversed_after_a_claim_is_not_held_against_it(claimed, standing, reversed_since, status, level):
+    verdict = judge(
+        Claim(Figures(conversions=claimed), CLAIMED_AT),
+        Truth(
+            Figures(conversions=standing),
+            None,
+            False,
+            CLAIMED_AT + timedelta(days=4),
+            None,
+            reversed_since=reversed_since,
+        ),
+        platform="youtube",
+        rules=RULES,
+        lags={"conversions": Lag(LagBasis.CLAIM_AGE, CONVERSIONS_LAG_H)},
+        looks=Looks(),
+    )
+    assert (verdict.status, verdict.level) == (status, level)
+    assert ("reversed after the claim" in verdict.explanation) == bool(reversed_since and standing)

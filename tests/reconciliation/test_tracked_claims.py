@@ -136,6 +136,32 @@ def test_from_link_to_click_to_sale_to_reversal(sandbox, client_of, campaign, mi
     assert sandbox.state.data_calls("youtube") == 0  # no platform was asked for what only we can count
 
 
+def test_a_reversal_before_the_last_look_is_no_accusation_of_who_claimed_before(campaign, shop, mila, drain_all):
+    link = link_of(mila, campaign)
+    visitors = [click_of(visit(link, address=f"192.0.2.{n}")) for n in range(12)]
+    post = claim(mila, campaign, conversions=12)
+    drain_all()
+    with clock.at(TODAY + timedelta(hours=1)):
+        for number, click in enumerate(visitors):
+            shop.send(transaction_id=f"T-{number}", click_id=click)
+    with clock.at(TODAY + timedelta(hours=2)):
+        for number in range(5):
+            shop.send(transaction_id=f"T-{number}", click_id=visitors[number], status="reversed")
+    with clock.at(TODAY + timedelta(hours=72)):
+        drain_all()
+        early, last = verdicts(post)
+        assert (early.status, last.status, last.conversions_discrepancy) == ("TOO_EARLY", "MATCHED", 0)
+        assert last.platform_report.conversions == 7  # what stands now, and what is to be paid
+        assert (
+            "5 of the 12 conversions were reversed after the claim, which is not held against it." in last.explanation
+        )
+    with clock.at(TODAY + timedelta(hours=73)):
+        again = claim(mila, campaign, conversions=13)  # who claims now can know
+        drain_all()
+    assert again == post
+    assert verdicts(post)[-1].conversions_discrepancy == 6
+
+
 def test_what_nobody_counts_is_unverifiable_and_not_wrong(campaign, mila, drain_all):
     without_landing_page = CampaignFactory()
     without_link = claim(mila, campaign, clicks=5)
