@@ -267,6 +267,7 @@ class ClickAdmin(ClosedAdmin):
     search_fields = ("=id", "=link__code")
     fields = ("id", "link", "at", "invalid_reason")
     readonly_fields = ("id",)
+    ordering = ("-id",)  # the order of time, which the primary key has an index for
 
 
 class ConversionEventInline(ClosedInline):
@@ -281,6 +282,7 @@ class ConversionAdmin(ClosedAdmin):
     list_select_related = ("campaign", "link")
     list_filter = ("status", "unattributed", "received_at")
     search_fields = ("=transaction_id", "=link__code", "campaign__campaign_name")
+    ordering = ("-id",)
     inlines = (ConversionEventInline,)
 
 

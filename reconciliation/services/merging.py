@@ -63,6 +63,7 @@ def merge(*, post: Post, into: Post) -> None:
     """Let `post` go on as `into`: the same affiliate's, in the same campaign.
 
     A post that was never identified has nothing of its own to be judged by: all that is claimed for it is stated again.
+    A post without a tracking link takes over the other's.
     """
     states = {state.post_id: state for state in PostState.objects.filter(post__in=[post, into])}
     if post.is_identified:
@@ -72,6 +73,7 @@ def merge(*, post: Post, into: Post) -> None:
         close_look(post_id=post.pk)
         again = list(AffiliateReport.objects.open().filter(post=post).order_by("claimed_at", "id"))
     Post.objects.filter(pk=post.pk).update(merged_into=into)
+    Post.objects.filter(pk=into.pk, tracking_link=None).update(tracking_link=post.tracking_link_id)
     audit(actor=None, action="post.merged", row=post, changes={"into": str(into.pk)})
     for claim in again:
         restate(post=into, claim=claim)

@@ -6,6 +6,7 @@ from itertools import islice
 import pytest
 
 from affiliates.models import AuditEvent
+from campaigns.tracking.links import make_link
 from config import clock
 from config.demo.seeding import run_queued_tasks
 from platforms.sandbox.world import Series
@@ -52,6 +53,20 @@ def test_an_edited_post_is_judged_by_its_newest_edition(claim, drain_all, sandbo
     claim(post.affiliate, post.campaign, first, 1)
     drain_all()
     assert sandbox.state.data_calls("x") == 3  # the newest edition's id is known by now
+
+
+def test_a_tracking_link_goes_on_with_the_post_that_stands(claim, drain_all, editions):
+    first, latest = editions
+    affiliate, campaign = AffiliateFactory(), CampaignFactory(landing_url="https://shop.example/")
+    standing = claim(affiliate, campaign, latest, 1).post
+    drain_all()
+    link, _ = make_link(affiliate=affiliate, campaign=campaign, platform=standing.platform)
+    with clock.at(TODAY + timedelta(minutes=1)):
+        other = claim(affiliate, campaign, first, 2).post
+        drain_all()
+    for post in (standing, other):
+        post.refresh_from_db()
+    assert (other.merged_into, standing.tracking_link) == (standing, link)
 
 
 def test_of_one_affiliates_two_the_first_stands_and_the_newer_claim_is_stated_again(claim, drain_all, editions):
