@@ -139,3 +139,16 @@ def test_everything_works_without_javascript(stage, base_url, browser: Browser, 
     page.get_by_role("button", name="Resolve").click()
     expect(page.get_by_text("The alert is resolved.")).to_be_visible()
     context.close()
+
+
+def test_the_list_on_screen_is_taken_along_as_a_file(stage, log_in):
+    page = log_in(stage.viewer)
+    page.get_by_role("link", name="Autumn Bowls", exact=True).click()
+    page.get_by_role("link", name="High 1").click()
+    expect(page.locator("#posts tbody tr")).to_have_count(1)
+    page.locator("summary", has_text="Export").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    assert download.value.suggested_filename == "posts-2026-11-20.csv"
+    assert len(download.value.path().read_text("utf-8-sig").splitlines()) == 2
+    expect(page.locator("#posts tbody tr")).to_have_count(1)

@@ -19,7 +19,7 @@ from alerts.exports import ALERTS
 from campaigns.exports import CAMPAIGNS
 from config.tables.writing import Format
 from reconciliation.exports import CLAIMS, POSTS, SNAPSHOTS, VERDICTS
-from reconciliation.models import AffiliateReport, PostState, ReconciliationLog
+from reconciliation.models import PostState, ReconciliationLog
 from tests.staff import claimed_posts, client_for, judged_posts, superuser
 
 TABLES = ("affiliates", "campaigns", "claims", "snapshots", "verdicts", "alerts")
@@ -250,28 +250,26 @@ def test_staff_export_what_they_choose_or_the_whole_filtered_list(scene, table):
 
 
 def many_verdicts(count: int) -> None:
-    """Verdicts of one post, written straight into the tables."""
+    """Verdicts on claims for one post, written straight into the tables."""
     judged_posts(1)
     verdict = ReconciliationLog.objects.get()
-    claim, snapshot = verdict.affiliate_report, verdict.platform_report
+    claims = "(SELECT id FROM reconciliation_affiliatereport WHERE id <> %s) AS fresh"
+    copy(verdict.affiliate_report, f"generate_series(1, {count}) AS fresh", {"id": "gen_random_uuid()"})
+    fresh = {"id": "gen_random_uuid()", "affiliate_report_id": "fresh.id"}
+    copy(verdict, claims, fresh, verdict.affiliate_report_id)
+    assert ReconciliationLog.objects.count() == count + 1
+
+
+def copy(row, per: str, changes: dict[str, str], *values) -> None:
+    """Insert a copy of a row for each row of `per`, with other values in some columns."""
+    columns = [field.column for field in row._meta.concrete_fields]
+    taken = [changes.get(column, f"original.{column}") for column in columns]
     with connection.cursor() as cursor:
-        for model, template, changes in (
-            (AffiliateReport, claim, {"id": "gen_random_uuid()"}),
-            (ReconciliationLog, verdict, {"id": "gen_random_uuid()", "affiliate_report_id": "fresh.id"}),
-        ):
-            columns = [str(field.column) for field in model._meta.fields]
-            values = [changes.get(column, f"row.{column}") for column in columns]
-            fresh = (
-                f"generate_series(1, {count}) AS n"
-                if model is AffiliateReport
-                else f"(SELECT id FROM reconciliation_affiliatereport WHERE id <> '{claim.pk}') AS fresh"
-            )
-            cursor.execute(
-                f"INSERT INTO {model._meta.db_table} ({', '.join(columns)}) "
-                f"SELECT {', '.join(values)} FROM {model._meta.db_table} row, {fresh} WHERE row.id = %s",
-                [template.pk],
-            )
-    assert snapshot.verdicts.count() == count + 1
+        cursor.execute(
+            f"INSERT INTO {row._meta.db_table} ({', '.join(columns)}) "
+            f"SELECT {', '.join(taken)} FROM {row._meta.db_table} original, {per} WHERE original.id = %s",
+            [*values, row.pk],
+        )
 
 
 @pytest.mark.parametrize("count", [5_000, pytest.param(100_000, marks=pytest.mark.long)])
