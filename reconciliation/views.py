@@ -15,13 +15,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from affiliates.http import AuthenticatedRequest
 from campaigns import services as campaign_services
-from campaigns.exports import CAMPAIGNS
 from campaigns.forms import NewCampaignForm
 from campaigns.http import exported, figures_of, test_mode
 from campaigns.models import Advertiser, Campaign, Post
 from config import clock
 from config.errors import DomainError
-from reconciliation.exports import POSTS
+from reconciliation.exports import CAMPAIGNS_WITH_FIGURES, POSTS
 from reconciliation.forms import CampaignSetup
 from reconciliation.models import AffiliateReport, Job, PlatformReport, PostState, ReconciliationLog, Run
 from reconciliation.pages import figures, rows
@@ -53,7 +52,7 @@ def campaigns(request: AuthenticatedRequest) -> HttpResponseBase:
     mine = Campaign.objects.for_advertiser_side(user)
     status = request.GET.get("status", "")
     chosen = mine.filter(status=status) if status in Campaign.Status.values else mine
-    if file := exported(request, CAMPAIGNS, chosen.for_list()):
+    if file := exported(request, CAMPAIGNS_WITH_FIGURES, chosen.for_list()):
         return file
     page = Paginator(chosen.for_list(), CAMPAIGNS_A_PAGE).get_page(request.GET.get("page"))
     states = PostState.objects.filter(post__campaign__in=[each.pk for each in page]).standing()

@@ -18,8 +18,10 @@ from affiliates.exports import AFFILIATES
 from alerts.exports import ALERTS
 from campaigns.exports import CAMPAIGNS
 from config.tables.writing import Format
+from config.templatetags.look import money
 from reconciliation.exports import CLAIMS, POSTS, SNAPSHOTS, VERDICTS
 from reconciliation.models import PostState, ReconciliationLog
+from tests.factories import CampaignFactory
 from tests.staff import claimed_posts, client_for, judged_posts, superuser
 
 TABLES = ("affiliates", "campaigns", "claims", "snapshots", "verdicts", "alerts")
@@ -185,6 +187,17 @@ def test_an_export_is_what_is_on_screen(scene, page, query, name):
     assert client.get(url, query | {"export": "csv"})["Content-Disposition"].startswith(
         f'attachment; filename="{name}-'
     )
+
+
+def test_campaigns_come_with_the_figures_that_their_list_shows(scene):
+    CampaignFactory(advertiser=scene.advertiser)
+    client = client_for(scene.manager)
+    (shown,) = [row for row in client.get("/").context["rows"] if row.campaign == scene.campaign]
+    row, empty = sorted(lines(client.get("/", {"export": "jsonl"})), key=lambda row: row["name"] != scene.campaign.name)
+    assert (row["posts"], row["claimed_views"], row["verified_views"]) == (9, shown.claimed, shown.verified)
+    assert shown.over_pct == Decimal(row["over_claimed_views"] * 100) / row["claimed_views"]
+    assert shown.at_risk == money(Decimal(row["money_at_risk"]), row["currency"])
+    assert [empty[name] for name in ("posts", "claimed_views", "money_at_risk")] == [0, None, None]
 
 
 def test_all_pages_of_a_list_are_exported(db, today):
