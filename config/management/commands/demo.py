@@ -39,7 +39,7 @@ def environment(sandbox_url: str) -> dict[str, str]:
     """What the programs are told, whatever this machine's settings for a real installation say."""
     services = [*settings.PLATFORMS.items(), *settings.OAUTH.items()]
     addresses = [f"{slug}_{name}".upper() for slug, config in services for name in config if name.endswith("_url")]
-    return dict.fromkeys([*addresses, "LINK_RESOLVER_BASE_URL"], "") | {
+    return dict.fromkeys([*addresses, "LINK_RESOLVER_BASE_URL", "DISCORD_BASE_URL"], "") | {
         "PLATFORMS_LIVE": "0",
         "SANDBOX_URL": sandbox_url,
         "ALLOWED_HOSTS": "127.0.0.1,localhost",
