@@ -192,9 +192,37 @@ def _flipped() -> bytes:
     return whole.replace(b"needle", b"noodle")
 
 
+def _encrypted() -> bytes:
+    """A member that the directory says is encrypted."""
+    whole = forged(HEADER + text_row(2, "a")).getvalue()
+    place = whole.index(b"PK\x01\x02") + 8
+    return whole[:place] + b"\x01" + whole[place + 1 :]
+
+
+def _twice() -> bytes:
+    """Two members of one name."""
+    return forged(HEADER, parts={"xl/sharedStringz.xml": b"<a/>"}).getvalue().replace(b"Stringz", b"Strings")
+
+
+def _without_sheets() -> io.BytesIO:
+    return forged(HEADER, parts={"xl/workbook.xml": f'<workbook xmlns="{MAIN}"/>'.encode()})
+
+
+def _binary() -> io.BytesIO:
+    """A workbook of the binary kind."""
+    root = forged("").getvalue()
+    with zipfile.ZipFile(io.BytesIO(root)) as archive:
+        relations = archive.read("_rels/.rels").replace(b"workbook.xml", b"workbook.bin")
+    return forged("", parts={"_rels/.rels": relations})
+
+
 @pytest.mark.parametrize(
     ("file", "code", "says"),
     [
+        (_encrypted(), "file_malformed", "encrypted"),
+        (_twice(), "file_malformed", "two parts of one name"),
+        (_without_sheets(), "file_malformed", "no sheet"),
+        (_binary(), "file_type_refused", "no XLSX"),
         (workbook([]), "no_rows", "empty"),
         (workbook([["url", "views"]]), "no_rows", "no row below"),
         (workbook([["url"], ["a"], ["b", "c"]], change=_merged), "merged_cells", "A3:B4"),
@@ -293,6 +321,31 @@ def test_a_dimension_that_lies_is_not_believed():
 def test_a_cell_far_to_the_right_is_its_rows_problem():
     rows = read(forged(HEADER + '<row r="2"><c r="XFD2"><v>1</v></c></row>' + text_row(3, "a")), "x.xlsx")
     assert [row.problem for row in rows] == ["The cell in column 16384 is beyond column 500.", ""]
+
+
+@pytest.mark.parametrize("value", ["twelve", "1e999", "nan"])
+def test_a_number_that_is_none_is_its_rows_problem(value):
+    rows = read(forged(HEADER + f'<row r="2"><c r="B2"><v>{value}</v></c></row>'), "x.xlsx")
+    assert rows[0].problem == "The cell in column 2 holds no text, number or date."
+
+
+def test_a_date_that_is_none_is_its_rows_problem():
+    def far(book):
+        book.active["B2"].number_format = "yyyy-mm-dd"
+
+    rows = read(workbook([["url", "paid_on"], ["a", 10**9]], change=far), "x.xlsx")
+    assert rows[0].problem == "The cell in column 2 holds no text, number or date."
+
+
+def test_a_zip_of_the_larger_kind_is_read(monkeypatch):
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 2)  # what some writers do for every file
+    file = forged(HEADER + text_row(2, "a"))
+    assert b"PK\x06\x07" in file.getvalue()
+    assert len(read(file, "x.xlsx")) == 1
+    forged_length = bytearray(file.getvalue())
+    place = forged_length.index(b"PK\x06\x06") + 40
+    forged_length[place : place + 8] = (2**31).to_bytes(8, "little")
+    assert refusal(bytes(forged_length), "x.xlsx").code == "file_too_large"
 
 
 def test_the_file_stays_open():
