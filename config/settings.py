@@ -256,6 +256,8 @@ LINK_RESOLVER_BASE_URL = (
     env.str("LINK_RESOLVER_BASE_URL", default="") or ("" if PLATFORMS_LIVE else f"{SANDBOX_URL}/__links__")
 ).rstrip("/")
 """Where short links are asked for, their host as the first part of the path; empty asks the real hosts."""
+LINK_RESOLVER_TEST_BASE_URL = f"{SANDBOX_URL}/__links__"
+"""The same in test mode: always the sandbox."""
 
 # Where affiliates connect their own accounts, by OAuth. Each address has a variable: TIKTOK_AUTHORIZE_URL, …
 _OAUTH_URLS = {

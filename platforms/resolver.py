@@ -40,14 +40,15 @@ _LOGIN_PAGES = {
 }
 
 
-def resolve(link: NeedsNetwork, http: Http) -> PostLink | NotAPost:
-    """The post of its own platform that a short link leads to, or why it leads to none; `http` is `link_http()`.
+def resolve(link: NeedsNetwork, http: Http, *, livemode: bool = True) -> PostLink | NotAPost:
+    """The post of its own platform that a short link leads to, or why it leads to none; `http` is `link_http()` of the
+    same mode.
 
     Raises PlatformError where the host gives no answer, which says nothing about the link.
     """
     ends_at = time.monotonic() + TOTAL_S
     for _ in range(MAX_REDIRECTS):
-        answer = _ask(link, http, ends_at - time.monotonic())
+        answer = _ask(link, http, ends_at - time.monotonic(), _stand_in(livemode=livemode))
         if answer.status in _REDIRECTS:
             found = _destination(link, _location(answer, link))
         elif answer.ok:
@@ -62,9 +63,15 @@ def resolve(link: NeedsNetwork, http: Http) -> PostLink | NotAPost:
     return refused(Refusal.LINK_UNRESOLVED, link.platform)  # it goes round in circles
 
 
-def link_http() -> Http:
+def link_http(*, livemode: bool = True) -> Http:
     """The way to the short links' hosts: to public addresses only, unless the settings name somebody who stands in."""
-    return _http(public_only=not settings.LINK_RESOLVER_BASE_URL)
+    return _http(public_only=not _stand_in(livemode=livemode))
+
+
+def _stand_in(*, livemode: bool) -> str:
+    """Who is asked instead of the hosts; in test mode that is always the sandbox."""
+    address: str = settings.LINK_RESOLVER_BASE_URL if livemode else settings.LINK_RESOLVER_TEST_BASE_URL
+    return address
 
 
 @cache
@@ -72,10 +79,10 @@ def _http(*, public_only: bool) -> Http:
     return Http(LIMITS, public_only=public_only)
 
 
-def _ask(link: NeedsNetwork, http: Http, within_s: float) -> Response:
+def _ask(link: NeedsNetwork, http: Http, within_s: float, stand_in: str) -> Response:
     url = link.url
-    if settings.LINK_RESOLVER_BASE_URL:
-        url = f"{settings.LINK_RESOLVER_BASE_URL}/{url.removeprefix('https://')}"
+    if stand_in:
+        url = f"{stand_in}/{url.removeprefix('https://')}"
     elif not http.public_only:
         raise ValueError("A stranger's link is asked for at public addresses only.")
     return http.request("GET", url, platform=link.platform, ids=1, headers=_HEADERS, within_s=within_s)

@@ -77,7 +77,7 @@ def sandbox(_sandbox_server: SandboxServer, settings: Any) -> Iterator[SandboxSe
         setattr(settings, name, here)
         setattr(settings, f"{name}_TEST", here)
     settings.DISCORD_BASE_URL = f"{_sandbox_server.url}/discord/api/v10"
-    settings.LINK_RESOLVER_BASE_URL = f"{_sandbox_server.url}/__links__"
+    settings.LINK_RESOLVER_BASE_URL = settings.LINK_RESOLVER_TEST_BASE_URL = f"{_sandbox_server.url}/__links__"
     yield _sandbox_server
     _sandbox_server.state.reset()
 

@@ -38,7 +38,8 @@ def identify_posts(*, batch: Batch) -> int:
     """
     fetched_at = clock.now()
     with ThreadPoolExecutor(OPENED_AT_ONCE) as pool:
-        opened = list(pool.map(_open, [job.post.short_url or job.post.url for job in batch.jobs]))
+        links = [job.post.short_url or job.post.url for job in batch.jobs]
+        opened = list(pool.map(_open, links, [job.post.campaign.livemode for job in batch.jobs]))
     settled, fault = 0, None
     for job, found in zip(batch.jobs, opened, strict=True):
         single = replace(batch, jobs=[job])
@@ -63,12 +64,12 @@ def identify_posts(*, batch: Batch) -> int:
     return settled
 
 
-def _open(url: str) -> Opened:
+def _open(url: str, livemode: bool) -> Opened:
     link = identify(url)
     if not isinstance(link, NeedsNetwork):
         return link
     try:
-        return resolve(link, link_http())
+        return resolve(link, link_http(livemode=livemode), livemode=livemode)
     except PlatformError as error:
         return error
 

@@ -184,3 +184,12 @@ def test_clicks_claimed_by_a_short_link_wait_for_it_too(claim_link, world_post, 
     assert submitted.post.is_identified
     assert ReconciliationLog.objects.get().status == "UNVERIFIABLE"
     assert sandbox.state.data_calls("x") == 0  # clicks are our own tracking's to tell
+
+
+def test_a_link_of_test_mode_is_opened_in_the_sandbox_alone(claim_link, world_post, settings, drain_all):
+    settings.LINK_RESOLVER_BASE_URL = "http://127.0.0.1:9"  # where live mode would ask, and get no answer
+    world = world_post("x")
+    submitted = claim_link(world.short_url, campaign=CampaignFactory(advertiser__livemode=False))
+    drain_all()
+    submitted.post.refresh_from_db()
+    assert (submitted.post.is_identified, submitted.post.external_id) == (True, world.external_id)
