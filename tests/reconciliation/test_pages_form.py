@@ -35,8 +35,10 @@ def given(scene):
         "currency": "EUR",
         "budget": "12000.50",
         "conversion_lag_h": "48",
-        "click_window_min": "30",
-        "attribution_days": "30",
+        "landing_url": "https://shop.example/soups?from=creators",
+        "click_window_min": "60",
+        "attribution_days": "14",
+        "allows_get_postbacks": "on",
         "is_open": "on",
         "youtube-runs": "on",
         "youtube-rate_per_1000_views": "9.5",
@@ -64,6 +66,8 @@ def test_a_campaign_is_made_with_all_that_was_said(client, scene, given):
     assert (made.name, made.status, made.advertiser) == ("NWB_US_MULTI_2026_WinterSoups", "draft", scene.advertiser)
     assert (made.starts_on, made.ends_on, made.claim_window_days) == (date(2026, 12, 1), date(2026, 12, 31), 7)
     assert (made.currency, made.budget, made.conversion_lag_h) == ("EUR", Decimal("12000.50"), 48)
+    assert made.landing_url == "https://shop.example/soups?from=creators"
+    assert (made.click_window_min, made.attribution_days, made.allows_get_postbacks) == (60, 14, True)
     assert (made.is_open, made.allows_shared_content, made.created_by) == (True, False, scene.manager)
     [runs_on] = made.campaign_platforms.all()
     assert (runs_on.platform.slug, runs_on.rate_per_1000_views, runs_on.rate_per_click) == (
@@ -112,6 +116,10 @@ def test_limits_become_a_new_version_for_this_campaign_alone(client, scene, give
         ({"currency": "XXX"}, "currency"),
         ({"budget": "-1"}, "budget"),
         ({"conversion_lag_h": "9999"}, "conversion_lag_h"),
+        ({"landing_url": "javascript:alert(1)"}, "landing_url"),
+        ({"landing_url": "https://bücher.example/"}, "landing_url"),
+        ({"click_window_min": "0"}, "click_window_min"),
+        ({"attribution_days": "367"}, "attribution_days"),
         ({"youtube-rate_per_1000_views": "-1"}, "youtube-rate_per_1000_views"),
         ({"youtube-rate_per_click": "NaN"}, "youtube-rate_per_click"),
         ({"medium_from_pct": "30"}, "medium_from_pct"),  # above High's default
