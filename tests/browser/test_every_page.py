@@ -10,7 +10,7 @@ from django.urls import reverse
 from playwright.sync_api import Page
 
 from alerts.models import Alert
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Post
 from campaigns.tracking.keys import create_postback_key
 from platforms.models import Platform
 from platforms.services import accounts
@@ -27,6 +27,8 @@ def _pages(stage: Any) -> dict[str, str]:
     tracked = CampaignFactory(advertiser=stage.advertiser, landing_url="https://shop.example/")
     TrackingLinkFactory(campaign=tracked, label="In the bio")
     create_postback_key(campaign=tracked, by=stage.manager)
+    link = TrackingLinkFactory(campaign=stage.campaign)
+    Post.objects.filter(pk=stage.posts["high"].pk).update(tracking_link=link)
     return {
         "campaigns": "/",
         "campaign": reverse("dashboard:campaign", args=[campaign]),
