@@ -1,5 +1,7 @@
 """The verdict follows into the answer on Discord, over real HTTP to a Discord that the sandbox plays."""
 
+import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -124,15 +126,24 @@ def test_it_is_tried_for_as_long_as_the_token_lives(submit, edits, drain_all, sa
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_repeat_during_the_settling_is_told_the_verdict_one_way_or_the_other(submit, edits, drain_all):
-    for views in range(10**9, 10**9 + 8):
-        submit(views=views)
-        again, _ = together(lambda views=views: submit(views=views), drain_all)
-        run_queued_tasks()
-        at_once = again.answer["data"]["content"].endswith(again.claim.verdicts.get().explanation)
-        again.refresh_from_db()
-        assert at_once != (again.told_at is not None)
-        assert not again.locked
+def test_a_repeat_during_the_settling_waits_for_the_verdict(submit, drain_all, monkeypatch):
+    submit()
+    note_verdicts, noted = telling.note_verdicts, threading.Event()
+
+    def slowly(verdicts):
+        note_verdicts(verdicts)
+        noted.set()
+        time.sleep(0.5)
+
+    def repeat():
+        noted.wait(10)
+        return submit()
+
+    monkeypatch.setattr(telling, "note_verdicts", slowly)
+    _, again = together(drain_all, repeat)
+    verdict = ReconciliationLog.objects.get()
+    assert again.answer["data"]["content"].splitlines()[-1] == verdict.explanation
+    assert not again.locked  # nothing is to follow
 
 
 def test_what_a_lost_worker_had_taken_is_taken_up_again(submit, edits, drain_all, monkeypatch):
