@@ -98,7 +98,7 @@ class ImportAdmin(RowAdmin):
     def comes_to(self, row: Import) -> str:
         """How many rows come to what, each with the way to them."""
         lists = [
-            (list_url("reconciliation_importrow", of__id__exact=row.pk, outcome__exact=word), figure(number), label)
+            (list_url("reconciliation_importrow", of__id__exact=row.pk, outcome__exact=word), label, figure(number))
             for word, label in ImportRow.Outcome.choices
             if (number := row.rows_of(word))
         ]

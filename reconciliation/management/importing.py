@@ -85,7 +85,7 @@ class ImportCommand(BaseCommand):
 
 def _counts(current: Import) -> str:
     found = {outcome.label: current.rows_of(outcome) for outcome in ImportRow.Outcome}
-    return "Rows: " + ", ".join(f"{number:,} {label}" for label, number in found.items() if number) + "."
+    return "Rows: " + ", ".join(f"{label} {number:,}" for label, number in found.items() if number) + "."
 
 
 def _user(email: str | None) -> User:

@@ -49,8 +49,8 @@ def test_a_file_goes_from_the_list_to_its_rows(client):
     found = client.get(page)
     text = found.content.decode()
     assert "Refresh" not in found
-    assert "2 new post" in text
-    assert "1 refused" in text
+    assert "new post 2" in text
+    assert "refused 1" in text
     assert "Import the good rows" in text
     assert "Import all rows" not in text  # one is refused
     assert not Post.objects.exists()

@@ -398,9 +398,9 @@ def test_the_command_says_what_each_row_comes_to_and_imports(staff, mila, campai
     assert "nothing was imported" in capsys.readouterr().out
     assert not Post.objects.exists()
     call_command("import_claims", path, "--by", staff.email)
-    assert "Imported. Rows: 3 new post." in capsys.readouterr().out
+    assert "Imported. Rows: new post 3." in capsys.readouterr().out
     call_command("import_claims", path, "--by", staff.email)
-    assert "Imported. Rows: 3 unchanged." in capsys.readouterr().out
+    assert "Imported. Rows: unchanged 3." in capsys.readouterr().out
     assert AffiliateReport.objects.count() == 3
 
 
