@@ -1,6 +1,6 @@
 """Imports: sending a file, seeing how far it is and what each row comes to, and deciding."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django import forms
@@ -28,6 +28,13 @@ class UploadForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ("kind",)
 
 
+def _columns() -> Iterator[tuple[str, str, str]]:
+    """What the files of each kind hold: what is needed, and what may be there."""
+    for name, kind in importing.KINDS.items():
+        others = [column for column in kind.columns if column not in kind.required]
+        yield name.capitalize(), f"{', '.join(kind.required)} are needed", f"{', '.join(others)} may be there"
+
+
 @admin.register(Import)
 class ImportAdmin(RowAdmin):
     """A file is added; after that only its buttons change what becomes of it."""
@@ -41,6 +48,18 @@ class ImportAdmin(RowAdmin):
     actions: Sequence[str] = ("import_all", "import_good", "discard")
     row_actions = actions
     related_lists = (("All rows", "reconciliation_importrow", "of__id__exact"),)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """Beside the form stands what each kind of file holds."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None:
+            fieldsets[0][1]["description"] = format_html_join("", "<p><b>{}</b>: {}; {}</p>", _columns())
+        return fieldsets
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """One thing to do, and what it is called."""
+        words = {"title": "Import a file", "show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().add_view(request, form_url, {**words, **(extra_context or {})})
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
