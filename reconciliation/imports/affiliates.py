@@ -5,6 +5,7 @@ from collections.abc import Hashable, Sequence
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
+from django.db.models import QuerySet
 
 from affiliates.errors import AlreadyTakenError
 from affiliates.models import Affiliate, User, normalise_email
@@ -19,10 +20,14 @@ class Affiliates:
 
     columns = ("name", "email", "discord_user_id")
     required = ("name", "email")
+    chunk_rows = 50
 
-    def key(self, values: Values) -> Hashable:
+    def visible_to(self, by: User) -> "QuerySet[Affiliate]":
+        return Affiliate.objects.all() if by.is_staff else Affiliate.objects.none()
+
+    def keys(self, rows: Sequence[Values], *, by: User) -> Sequence[Hashable]:
         """A person."""
-        return normalise_email(values["email"]) or None
+        return [normalise_email(values["email"]) or None for values in rows]
 
     def preview(self, rows: Sequence[Values], *, by: User) -> list[Result]:
         return tried(self, rows, by=by)
@@ -44,7 +49,7 @@ class Affiliates:
 
 
 def _write(values: dict[str, str], known: dict[str, Affiliate], by: User) -> Result:
-    name, email = text(values, "name", most=120), normalise_email(values["email"])
+    name, email = text(values, "name", most=120), normalise_email(text(values, "email", most=254))
     discord_user_id = values.get("discord_user_id", "")
     if not name:
         raise CellError("A name is needed.", field="name")

@@ -4,7 +4,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from rest_framework.exceptions import ValidationError
 
 from affiliates.models import User
@@ -30,11 +30,14 @@ class Campaigns:
 
     columns = ("advertiser", *_PLAIN, *_COUNTS, *_FLAGS, "platforms", *_RATES)
     required = ("brand", "market", "campaign_name", "starts_on", "ends_on")
+    chunk_rows = 20
 
-    def key(self, values: Values) -> Hashable:
-        """What the system name is made of."""
-        names = ("advertiser", "brand", "market", "year", "campaign_name")
-        return tuple(values.get(name, "").lower() for name in names)
+    def visible_to(self, by: User) -> "QuerySet[Campaign]":
+        return Campaign.objects.managed_by(by)
+
+    def keys(self, rows: Sequence[Values], *, by: User) -> Sequence[Hashable]:
+        """A system name, as far as the row says its year."""
+        return [_name(values) for values in rows]
 
     def preview(self, rows: Sequence[Values], *, by: User) -> list[Result]:
         return tried(self, rows, by=by)
@@ -48,6 +51,14 @@ class Campaigns:
             except DomainError as refusal:
                 results.append(Result.of(refusal))
         return results
+
+
+def _name(values: Values) -> str | None:
+    try:
+        year = int(values.get("year") or 0)
+        return campaign_name(brand=values["brand"], market=values["market"], year=year, title=values["campaign_name"])
+    except ValueError:
+        return None
 
 
 def _write(values: dict[str, str], by: User) -> Result:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 
-from affiliates.models import Affiliate, User
-from campaigns.models import Campaign, Enrolment
+from affiliates.models import Affiliate, User, normalise_email
+from campaigns.models import Campaign, Enrolment, Post
 from config.errors import DomainError
 from platforms.links import MAX_URL_CHARS, NotAPost, PostLink, identify
 from platforms.models import Platform
@@ -28,13 +28,15 @@ class Claims:
 
     columns = ("affiliate", "campaign", "platform", "url", *_FIGURES, "title", "description", "tracking_link")
     required = ("affiliate", "campaign", "url")
+    chunk_rows = 500
 
-    def key(self, values: Values) -> Hashable:
+    def visible_to(self, by: User) -> "QuerySet[Post]":
+        return Post.objects.filter(campaign__in=Campaign.objects.managed_by(by))
+
+    def keys(self, rows: Sequence[Values], *, by: User) -> Sequence[Hashable]:
         """A post in a campaign."""
-        link = identify(values["url"])
-        if isinstance(link, NotAPost):
-            return None
-        return values["campaign"].lower(), link.platform, link.external_id if isinstance(link, PostLink) else link.url
+        campaigns = _campaigns(rows, by)
+        return [_key(campaigns.get(_id_or(values["campaign"])), values["url"]) for values in rows]
 
     def preview(self, rows: Sequence[Values], *, by: User) -> list[Result]:
         entries = _entries(rows, by)
@@ -46,6 +48,13 @@ class Claims:
         taken = [each for each in entries if isinstance(each, Entry)]
         outcomes = iter(submission.submit_many(entries=taken, method=AffiliateReport.Method.IMPORT))
         return [_result(next(outcomes) if isinstance(each, Entry) else each) for each in entries]
+
+
+def _key(campaign: Campaign | None, url: str) -> Hashable:
+    link = identify(url)
+    if campaign is None or isinstance(link, NotAPost):
+        return None
+    return campaign.pk, link.platform, link.external_id if isinstance(link, PostLink) else link.url
 
 
 def _result(outcome: Any) -> Result:
@@ -67,6 +76,29 @@ def _entries(rows: Sequence[Values], by: User) -> list[Entry | DomainError]:
     return entries
 
 
+def _campaigns(rows: Sequence[Values], by: User) -> dict[str, Campaign]:
+    """Those that the rows name and their importer may name, by their names and ids."""
+    names = {_id_or(values["campaign"]) for values in rows}
+    managed = Campaign.objects.managed_by(by).select_related("advertiser")
+    found = managed.filter(Q(name__in=names) | Q(pk__in=list(filter(as_id, names))))
+    return {campaign.name: campaign for campaign in found} | {str(campaign.pk): campaign for campaign in found}
+
+
+def _affiliates(rows: Sequence[Values]) -> dict[str, Affiliate]:
+    """Those that the rows name, by their names in lower case, e-mails and ids. What somebody calls themselves never
+    stands for another's e-mail or id."""
+    people = {_id_or(normalise_email(values["affiliate"])) for values in rows}
+    named = Q(lower_name__in=people) | Q(user__email__in=people) | Q(pk__in=list(filter(as_id, people)))
+    found = Affiliate.objects.annotate(lower_name=Lower("name")).filter(named).select_related("user")
+    names: dict[str, Affiliate] = {affiliate.lower_name: affiliate for affiliate in found}
+    return names | {each.user.email: each for each in found} | {str(each.pk): each for each in found}
+
+
+def _id_or(text: str) -> str:
+    """An id as we write it; any other text as it is."""
+    return str(as_id(text) or text)
+
+
 @dataclass(slots=True)
 class _Named:
     """What some rows name, as far as who imports them may name it."""
@@ -78,19 +110,8 @@ class _Named:
     """None: any affiliate may be named."""
 
     def __init__(self, rows: Sequence[Values], by: User) -> None:
-        campaigns = Campaign.objects.managed_by(by).select_related("advertiser")
-        names = {values["campaign"] for values in rows}
-        ids = {pk for pk in map(as_id, names) if pk}
-        self.campaigns = {}
-        for campaign in campaigns.filter(Q(name__in=names) | Q(pk__in=ids)):
-            self.campaigns |= {campaign.name: campaign, str(campaign.pk): campaign}
-        people = {values["affiliate"].lower() for values in rows}
-        ids = {pk for pk in map(as_id, people) if pk}
-        named = Q(lower_name__in=people) | Q(user__email__in=people) | Q(pk__in=ids)
-        self.affiliates = {}
-        for affiliate in Affiliate.objects.annotate(lower_name=Lower("name")).filter(named).select_related("user"):
-            names_of = (affiliate.lower_name, affiliate.user.email, str(affiliate.pk))
-            self.affiliates |= dict.fromkeys(names_of, affiliate)
+        self.campaigns = _campaigns(rows, by)
+        self.affiliates = _affiliates(rows)
         self.platforms = {platform.slug: platform for platform in Platform.objects.all()}
         self.enrolled = None
         if not by.is_staff:
@@ -100,10 +121,10 @@ class _Named:
 
     def entry(self, values: dict[str, str]) -> Entry:
         """The claim of one row. Raises DomainError."""
-        campaign = self.campaigns.get(values["campaign"]) or self.campaigns.get(values["campaign"].lower())
+        campaign = self.campaigns.get(_id_or(values["campaign"]))
         if campaign is None:
             raise CellError("There is no such campaign of yours.", field="campaign", code="unknown_campaign")
-        affiliate = self.affiliates.get(values["affiliate"].lower())
+        affiliate = self.affiliates.get(_id_or(normalise_email(values["affiliate"])))
         hidden = affiliate and self.enrolled is not None and (campaign.pk, affiliate.pk) not in self.enrolled
         if affiliate is None or hidden:
             raise CellError("There is no such affiliate.", field="affiliate", code="unknown_affiliate")

@@ -2,10 +2,11 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from affiliates.models import User
 from config.errors import DomainError
@@ -43,8 +44,15 @@ class Kind(Protocol):
     def required(self) -> Sequence[str]:
         """Those that it must have."""
 
-    def key(self, values: Values) -> Hashable:
-        """What a file may name once only; None where that can't be told."""
+    @property
+    def chunk_rows(self) -> int:
+        """How many rows are written together: what takes well under a second."""
+
+    def visible_to(self, by: User) -> "QuerySet[Any]":
+        """The objects of such rows that somebody may import, and so learn of."""
+
+    def keys(self, rows: Sequence[Values], *, by: User) -> Sequence[Hashable]:
+        """What each row names, where a file may name that once only; None where that can't be told."""
 
     def preview(self, rows: Sequence[Values], *, by: User) -> list[Result]:
         """What `write` would come to. Nothing is written."""

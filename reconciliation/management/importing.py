@@ -2,6 +2,7 @@
 
 import math
 import sys
+import time
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from reconciliation.models import Import, ImportRow
 from reconciliation.services import importing
 
 MAX_SHOWN = 50
+POLL_S = 1
 
 
 class ImportCommand(BaseCommand):
@@ -64,6 +66,9 @@ class ImportCommand(BaseCommand):
     def _work(self, title: str, import_id: UUID, total: int) -> None:
         with progress(title, total) as show:
             importing.work(import_id=import_id, turn_s=math.inf, on_progress=show)
+            while Import.objects.get(pk=import_id).is_at_work:  # a worker was quicker, and may die
+                time.sleep(POLL_S)
+                importing.work(import_id=import_id, turn_s=math.inf, on_progress=show)
 
     def _report(self, current: Import) -> None:
         refused = current.rows.filter(outcome=ImportRow.Outcome.REFUSED)

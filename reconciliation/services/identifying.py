@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from django.db import transaction
-
 from campaigns.models import Post
 from config import clock
 from platforms.errors import ErrorKind, PlatformError
@@ -17,6 +15,7 @@ from platforms.links import NeedsNetwork, NotAPost, PostLink, identify
 from platforms.metrics import Availability, PostReading
 from platforms.models import Connection
 from platforms.resolver import link_http, resolve
+from reconciliation.errors import BusyError
 from reconciliation.models import AffiliateReport, Job
 from reconciliation.services.admission import lock_contents
 from reconciliation.services.asking import shows_as_own
@@ -24,6 +23,7 @@ from reconciliation.services.jobs import Batch, give_back, lanes_of, wake
 from reconciliation.services.merging import let_one_stand
 from reconciliation.services.owning import note_author_of
 from reconciliation.services.settling import NO_POST, Answer, settle
+from reconciliation.services.submission import without_long_waits
 
 OPENED_AT_ONCE = 8
 """Each link may take five seconds; a batch of sixteen is through well before its lease lapses."""
@@ -56,6 +56,8 @@ def identify_posts(*, batch: Batch) -> int:
         except PlatformError as error:
             message, counts = f"{error.kind}: {error.code}", error.kind != ErrorKind.RATE_LIMIT
             give_back(batch=single, error=message, retry_after_s=error.retry_after_s, counts=counts)
+        except BusyError as error:
+            give_back(batch=single, error=error.message, retry_after_s=error.retry_after_s, counts=False)
         except Exception as error:  # noqa: BLE001 (raised below, once the others are through)
             give_back(batch=single, error=type(error).__name__)
             fault = error
@@ -97,10 +99,10 @@ def _ask_owner(post: Post, link: PostLink) -> None:
             note_author_of(other, connection)
 
 
-@transaction.atomic
+@without_long_waits()
 def take_identity(*, batch: Batch, link: PostLink) -> None:
     """Make the leased post what its link leads to; where somebody claims that already, the rule of `merging` says
-    which of the two stands."""
+    which of the two stands. Raises BusyError."""
     job = batch.jobs[0]
     lock_contents([(job.post.platform, link.external_id)])  # before the job's row, as submitting does
     held = Job.objects.select_for_update(of=("self",)).filter(pk=job.pk, lease=batch.lease, state=Job.State.LEASED)

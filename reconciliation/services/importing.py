@@ -5,20 +5,21 @@ under a lease: whoever goes on after a death goes on there. All or nothing is on
 """
 
 import hashlib
+import math
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from typing import BinaryIO
 from uuid import UUID
 
 from django.db import connection as database
 from django.db import transaction
-from django.db.models import Count, F, Q
+from django.db.models import Count, Q
 
 from affiliates.models import User
 from affiliates.services import audit
@@ -43,19 +44,19 @@ KINDS: dict[str, Kind] = {
     Import.Kind.CAMPAIGNS: Campaigns(),
     Import.Kind.AFFILIATES: Affiliates(),
 }
-CHUNK_ROWS = 500
 PART_BYTES = 1024 * 1024
-MAX_ROWS_AS_A_WHOLE = 20_000
+MAX_CHUNKS_AS_A_WHOLE = 40
 """What a worker imports in one transaction within the time of a task; `manage.py import_claims` has no such limit."""
 TURN_S = 10
 """So long a worker stays with one file before others have their turn."""
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 5
 """So often some work is begun without coming on, before it is given up."""
-TOO_LONG = "If it was to be imported as a whole, take the good rows, or use manage.py import_claims."
+TOO_LONG = "If it was to be imported as a whole, take the good rows, or use the command."
 FORGOTTEN_AFTER = timedelta(seconds=2)
 KEPT_FOR = timedelta(days=7)
 IMPORTED_BEFORE = "imported_before"
+SEEN_ROWS = 1_000
 
 Progress = Callable[[int], None]
 
@@ -120,7 +121,7 @@ def apply_import(*, import_id: UUID, take: Import.Take, by: User, is_queued: boo
 
     Raises ConflictError unless it waits for that, and ImportRefusedError where it can't be imported in this way.
     """
-    current = _decided(import_id, Import.State.CHECKED)
+    current = _waiting(import_id)
     refused = current.rows.filter(outcome=Outcome.REFUSED).count()
     if take == Import.Take.ALL and refused:
         raise ImportRefusedError(
@@ -128,10 +129,10 @@ def apply_import(*, import_id: UUID, take: Import.Take, by: User, is_queued: boo
             field="rows",
             code="rows_refused",
         )
-    if take == Import.Take.ALL and is_queued and (current.rows_total or 0) > MAX_ROWS_AS_A_WHOLE:
+    if take == Import.Take.ALL and is_queued and _is_too_much_as_a_whole(current):
         raise ImportRefusedError(
-            f"All or nothing goes up to {MAX_ROWS_AS_A_WHOLE:,} rows here: import the good rows, or use "
-            "manage.py import_claims.",
+            f"All or nothing goes up to {_most_as_a_whole(current):,} {current.kind} here: import the good rows, or "
+            f"use manage.py import_{current.kind}.",
             field="rows",
             code="too_many_rows",
         )
@@ -148,17 +149,29 @@ def apply_import(*, import_id: UUID, take: Import.Take, by: User, is_queued: boo
 @transaction.atomic
 def discard_import(*, import_id: UUID, by: User) -> Import:
     """Import nothing of it. Raises ConflictError unless it waits for that."""
-    current = _decided(import_id, Import.State.CHECKED)
+    current = _waiting(import_id)
     _end(current, Import.State.DISCARDED)
     audit(actor=by, action="import.discarded", row=current)
     return current
 
 
-def _decided(import_id: UUID, state: Import.State) -> Import:
-    current: Import = Import.objects.select_for_update().get(pk=import_id)
-    if current.state != state:
-        raise ConflictError(f"This file is {current.get_state_display()}.", code="import_state")
-    return current
+def _waiting(import_id: UUID) -> Import:
+    """Locks a file that waits for a decision. Raises ConflictError, at once where somebody is at it."""
+    free = Import.objects.select_for_update(skip_locked=True).filter(pk=import_id, state=Import.State.CHECKED)
+    waiting: Import | None = free.first()
+    if waiting is None:
+        now = Import.objects.get(pk=import_id)
+        stands = "being decided on" if now.state == Import.State.CHECKED else now.get_state_display()
+        raise ConflictError(f"This file is {stands}.", code="import_state")
+    return waiting
+
+
+def _most_as_a_whole(current: Import) -> int:
+    return MAX_CHUNKS_AS_A_WHOLE * KINDS[current.kind].chunk_rows
+
+
+def _is_too_much_as_a_whole(current: Import) -> bool:
+    return (current.rows_total or 0) > _most_as_a_whole(current)
 
 
 # --- The work
@@ -166,17 +179,21 @@ def _decided(import_id: UUID, state: Import.State) -> Import:
 
 def work(*, import_id: UUID, turn_s: float = TURN_S, on_progress: Progress = lambda done: None) -> bool:
     """Go on with a file that is being checked or imported, for about `turn_s`; returns whether there is more to do.
-    Does nothing where somebody else is at it."""
+    Does nothing where somebody else is at it. Who has no end of time (infinite) may import any file as a whole."""
     held = _lease(import_id)
     if held is None:
         return False
     if held.attempts > MAX_ATTEMPTS:
         _fail(held, f"This was given up after {MAX_ATTEMPTS} attempts; what was imported is marked. {TOO_LONG}")
         return False
+    as_a_whole = held.state == Import.State.APPLYING and held.take == Import.Take.ALL
+    if as_a_whole and turn_s != math.inf and _is_too_much_as_a_whole(held):
+        _fail(held, "The command that was to import it as a whole did not come to its end: nothing was imported.")
+        return False
     with _file_of(held) as file:
         task = _Work(held, KINDS[held.kind], _author(held), file)
         try:
-            if held.state == Import.State.APPLYING and held.take == Import.Take.ALL:
+            if as_a_whole:
                 _import_as_a_whole(task, on_progress)
                 return False
             return _go_on(task, time.monotonic() + turn_s, on_progress)
@@ -193,9 +210,10 @@ def sweep() -> int:
     forgotten = list(at_work.filter(free).values_list("pk", flat=True)[:20])
     for pk in forgotten:
         enqueue("reconciliation.tasks.work_on_import", str(pk))
-    for old in Import.objects.filter(state=Import.State.CHECKED, created_at__lte=now - KEPT_FOR)[:20]:
-        with transaction.atomic():
-            _end(old, Import.State.DISCARDED)
+    undecided = Import.objects.filter(state=Import.State.CHECKED, created_at__lte=now - KEPT_FOR)
+    for pk in list(undecided.values_list("pk", flat=True)[:20]):
+        with suppress(ConflictError), transaction.atomic():
+            _end(_waiting(pk), Import.State.DISCARDED)
     return len(forgotten)
 
 
@@ -203,7 +221,7 @@ def _go_on(task: _Work, until: float, on_progress: Progress) -> bool:
     """A chunk after the other: what is not committed is done again."""
     is_check = task.of.state == Import.State.CHECKING
     seen = _seen(task) if is_check else {}
-    for rows in _chunks(task.rows()):
+    for rows in _chunks(task.rows(), task.kind.chunk_rows):
         with transaction.atomic():
             if not _still_held(task.of):
                 return False
@@ -221,16 +239,13 @@ def _go_on(task: _Work, until: float, on_progress: Progress) -> bool:
 
 def _check(task: _Work, rows: Sequence[Row], seen: dict[Hashable, int]) -> None:
     """Say what each row would come to."""
-    results: dict[int, Result] = _imported_before(task.of, rows)
+    results: dict[int, Result] = _imported_before(task, rows)
+    results |= {row.line: Result(Outcome.REFUSED, code="unreadable", reason=row.problem) for row in rows if row.problem}
     asked = []
-    for row in rows:
+    for row, key in _keys(task, rows):
+        first = seen.setdefault(key, row.line)
         if row.line in results:
             continue
-        if row.problem:
-            results[row.line] = Result(Outcome.REFUSED, code="unreadable", reason=row.problem)
-            continue
-        key = task.kind.key(row.values)
-        first = seen.setdefault(key, row.line) if key is not None else row.line
         if first != row.line:
             reason = f"The same as line {first}, and a file may name it once."
             results[row.line] = Result(Outcome.REFUSED, code="duplicate_row", reason=reason)
@@ -249,9 +264,10 @@ def _import(task: _Work, rows: Sequence[Row], _seen: object = None) -> list[tupl
     """Take those of these rows that were found good; returns what came of them."""
     forecast = {row.line: row for row in task.of.rows.filter(line__in=[row.line for row in rows])}
     good = [row for row in rows if row.line in forecast and forecast[row.line].outcome != Outcome.REFUSED]
-    asked = [row for row in good if forecast[row.line].code != IMPORTED_BEFORE]
+    before = _imported_before(task, good)
+    asked = [row for row in good if row.line not in before]
     results = list(zip(asked, task.kind.write([row.values for row in asked], by=task.by), strict=True))
-    _write_results(task.of, {row.line: result for row, result in results})
+    _write_results(task.of, before | {row.line: result for row, result in results})
     return results
 
 
@@ -264,7 +280,7 @@ def _import_as_a_whole(task: _Work, on_progress: Progress) -> None:
             if not _still_held(task.of):
                 return
             done = 0
-            for rows in _chunks(task.rows()):
+            for rows in _chunks(task.rows(), task.kind.chunk_rows):
                 refused = [(row, result) for row, result in _import(task, rows) if result.outcome == Outcome.REFUSED]
                 if refused:
                     raise _RefusedRowError(*refused[0])
@@ -282,20 +298,31 @@ def _import_as_a_whole(task: _Work, on_progress: Progress) -> None:
             )
 
 
-def _imported_before(current: Import, rows: Sequence[Row]) -> dict[int, Result]:
+def _imported_before(task: _Work, rows: Sequence[Row]) -> dict[int, Result]:
     """The lines that an earlier import of this very file has taken: nothing is to be done for them again, whatever was
-    claimed since."""
-    earlier = ImportRow.objects.filter(
-        of__digest=current.digest,
-        of__kind=current.kind,
-        of__livemode=current.livemode,
+    claimed since. What its importer may not see was not imported before, for them."""
+    done = ImportRow.objects.filter(
+        of__digest=task.of.digest,
+        of__kind=task.of.kind,
+        of__livemode=task.of.livemode,
         is_done=True,
         line__in=[row.line for row in rows],
     ).exclude(outcome=Outcome.REFUSED)
+    earlier = dict(done.values_list("line", "object_id"))
+    visible = task.kind.visible_to(task.by).filter(pk__in=set(earlier.values())) if earlier else ()
+    theirs = {row.pk for row in visible}
     return {
-        row.line: Result(Outcome.UNCHANGED, row.object_id, code=IMPORTED_BEFORE, reason="Imported before.")
-        for row in earlier
+        line: Result(Outcome.UNCHANGED, object_id, code=IMPORTED_BEFORE, reason="Imported before.")
+        for line, object_id in earlier.items()
+        if object_id in theirs
     }
+
+
+def _keys(task: _Work, rows: Sequence[Row]) -> list[tuple[Row, Hashable]]:
+    """These rows as far as they can be read, each with what a file may name once only; its line where nobody knows."""
+    readable = [row for row in rows if not row.problem]
+    keys = task.kind.keys([row.values for row in readable], by=task.by)
+    return [(row, row.line if key is None else key) for row, key in zip(readable, keys, strict=True)]
 
 
 def _seen(task: _Work) -> dict[Hashable, int]:
@@ -303,10 +330,10 @@ def _seen(task: _Work) -> dict[Hashable, int]:
     if task.of.last_line == 1:
         return {}
     seen: dict[Hashable, int] = {}
-    for row in replace(task, of=Import(file_name=task.of.file_name)).rows():
-        if row.line > task.of.last_line:
-            break
-        if not row.problem and (key := task.kind.key(row.values)) is not None:
+    table = replace(task, of=Import(file_name=task.of.file_name)).rows()
+    before = takewhile(lambda row: row.line <= task.of.last_line, table)
+    for rows in _chunks(before, SEEN_ROWS):
+        for row, key in _keys(task, rows):
             seen.setdefault(key, row.line)
     return seen
 
@@ -314,9 +341,9 @@ def _seen(task: _Work) -> dict[Hashable, int]:
 # --- Keeping it
 
 
-def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+def _chunks(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
     iterator = iter(rows)
-    while chunk := list(islice(iterator, CHUNK_ROWS)):
+    while chunk := list(islice(iterator, size)):
         yield chunk
 
 
@@ -348,13 +375,17 @@ def _write_results(current: Import, results: Mapping[int, Result], *, is_done: b
         )
 
 
+@transaction.atomic
 def _lease(import_id: UUID) -> Import | None:
-    now, lease = clock.now(), new_id()
+    """Passes over a row that is locked: an import as a whole outlives its lease, and nobody is to wait for it."""
+    now = clock.now()
     free = Import.objects.filter(Q(leased_until=None) | Q(leased_until__lte=now), pk=import_id)
-    taken = free.filter(state__in=[Import.State.CHECKING, Import.State.APPLYING])
-    if not taken.update(lease=lease, leased_until=now + LEASE, attempts=F("attempts") + 1):
+    at_work = free.filter(state__in=[Import.State.CHECKING, Import.State.APPLYING]).select_related("created_by")
+    held: Import | None = at_work.select_for_update(of=("self",), skip_locked=True).first()
+    if held is None:
         return None
-    held: Import = Import.objects.select_related("created_by").get(pk=import_id)
+    held.lease, held.leased_until, held.attempts = new_id(), now + LEASE, held.attempts + 1
+    held.save(update_fields=["lease", "leased_until", "attempts"])
     return held
 
 

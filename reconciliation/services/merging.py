@@ -9,7 +9,6 @@ the post of the author's proven account stands, else the first; the other is dis
 
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import Q
 
 from affiliates.services import audit
@@ -19,14 +18,15 @@ from reconciliation.services import trusting
 from reconciliation.services.admission import lock_contents
 from reconciliation.services.jobs import close_look
 from reconciliation.services.owning import is_rightful
-from reconciliation.services.submission import displace, restate
+from reconciliation.services.submission import displace, restate, without_long_waits
 
 
-@transaction.atomic
+@without_long_waits()
 def merge_twins(*, post_id: UUID) -> None:
     """Let one of each content stand: of this post and those that have the same id at the platform's API.
 
-    In a transaction of its own, after the looks at both are settled; one at a time for one content.
+    In a transaction of its own, after the looks at both are settled; one at a time for one content. Raises BusyError:
+    the queue tries again.
     """
     post: Post = Post.objects.select_related("platform", "campaign").get(pk=post_id)
     if not post.api_id:

@@ -1,9 +1,11 @@
 """Claims by short links: taken at once, and looked at as the post that the link leads to once it has been opened."""
 
+import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connections, transaction
 
 from affiliates.models import AuditEvent
 from campaigns.models import Post
@@ -13,6 +15,7 @@ from platforms.sandbox.world import Series
 from reconciliation.comparison import Figures
 from reconciliation.models import AffiliateReport, Job, PlatformReport, ReconciliationLog
 from reconciliation.services import draining, jobs, submission
+from reconciliation.services.admission import lock_all_contents
 from tests.factories import TODAY, AffiliateFactory, CampaignFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("today")]
@@ -166,6 +169,30 @@ def test_a_link_opened_under_a_lapsed_lease_changes_nothing(claim_link, world_po
         before = Job.objects.values().get()
         assert draining.work(slow) == 0
         assert Job.objects.values().get() == before
+    submitted.post.refresh_from_db()
+    assert submitted.post.is_identified
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_link_does_not_hold_a_worker_while_a_whole_file_is_written(claim_link, world_post, monkeypatch, drain_all):
+    monkeypatch.setattr(submission, "LOCK_WAIT_S", 0.2)
+    submitted = claim_link(world_post("x").short_url)
+
+    def look():
+        try:
+            draining.drain(connection_id=None, paced=False)
+        finally:
+            connections.close_all()
+
+    with transaction.atomic():
+        lock_all_contents()
+        worker = threading.Thread(target=look)
+        worker.start()
+        worker.join()
+    job = Job.objects.get()
+    assert (job.state, job.attempts, job.due_at > TODAY) == ("due", 0, True)
+    with clock.at(job.due_at):
+        drain_all()
     submitted.post.refresh_from_db()
     assert submitted.post.is_identified
 

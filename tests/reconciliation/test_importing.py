@@ -160,14 +160,30 @@ def test_each_row_is_refused_for_its_own_reason_and_the_good_ones_may_be_taken(s
 def test_a_file_names_a_post_once(staff, mila, campaign):
     again = "https://youtu.be/00000000001"
     rows = [["mila@example.com", campaign.name, url, n] for n, url in enumerate([video(1), video(2), again])]
-    sent = checked(staff, csv_of(CLAIMS, *rows))
-    assert outcomes(sent) == [(2, "new_post"), (3, "new_post"), (4, "refused")]
-    assert sent.rows.get(line=4).code == "duplicate_row"
+    content = csv_of(CLAIMS, *rows, [str(mila.pk).upper(), campaign.pk.hex, video(2), 7])
+    sent = checked(staff, content)
+    assert outcomes(sent) == [(2, "new_post"), (3, "new_post"), (4, "refused"), (5, "refused")]
+    assert {row.code for row in sent.rows.filter(outcome="refused")} == {"duplicate_row"}
     assert "line 2" in sent.rows.get(line=4).reason
+    assert "line 3" in sent.rows.get(line=5).reason
+    applied(sent, Take.GOOD)
+    again = checked(staff, content)
+    assert outcomes(again) == [(2, "unchanged"), (3, "unchanged"), (4, "refused"), (5, "refused")]
+
+
+def test_what_somebody_calls_themselves_is_not_taken_for_another(staff, mila, campaign):
+    for name in ("mila@example.com", str(mila.pk)):
+        AffiliateFactory(name=name)
+    zoe = AffiliateFactory(name="Zo\u00eb")
+    named = ["mila@example.com", "MILA@example.com", mila.pk, "mila ortega", "ZOE\u0308"]  # as a Mac writes it
+    sent = checked(staff, csv_of(CLAIMS, *([name, campaign.name, video(n), 5] for n, name in enumerate(named))))
+    applied(sent)
+    claimants = dict(Post.objects.values_list("url", "affiliate"))
+    assert [claimants[video(n)] for n in range(5)] == [mila.pk] * 4 + [zoe.pk]
 
 
 def test_all_or_nothing_means_nothing_when_a_row_is_refused_meanwhile(staff, mila, campaign, monkeypatch):
-    monkeypatch.setattr(importing, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(importing.KINDS["claims"], "chunk_rows", 2)
     sent = checked(staff, csv_of(CLAIMS, *(["mila@example.com", campaign.name, video(n), 5] for n in range(5))))
     youtube = Platform.objects.get(slug="youtube")
     other = AffiliateFactory()
@@ -183,7 +199,7 @@ def test_all_or_nothing_means_nothing_when_a_row_is_refused_meanwhile(staff, mil
 
 @pytest.mark.parametrize("stage", ["check", "good", "all"])
 def test_what_a_lost_worker_began_is_gone_on_with(staff, mila, campaign, monkeypatch, stage):
-    monkeypatch.setattr(importing, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(importing.KINDS["claims"], "chunk_rows", 2)
     content = csv_of(CLAIMS, *(["mila@example.com", campaign.name, video(n), 5] for n in range(7)))
     sent = importing.take_file(kind=Import.Kind.CLAIMS, file=io.BytesIO(content), name="rows.csv", by=staff)
     if stage != "check":
@@ -237,7 +253,7 @@ def test_work_that_never_comes_on_is_given_up(staff, mila, campaign, monkeypatch
 
 
 def test_a_large_file_is_worked_on_in_turns(staff, mila, campaign, monkeypatch):
-    monkeypatch.setattr(importing, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(importing.KINDS["claims"], "chunk_rows", 2)
     content = csv_of(CLAIMS, *(["mila@example.com", campaign.name, video(n % 6), 5] for n in range(7)))
     sent = importing.take_file(kind=Import.Kind.CLAIMS, file=io.BytesIO(content), name="rows.csv", by=staff)
     turns = 0
@@ -284,6 +300,27 @@ def test_managers_import_for_their_campaigns_and_affiliates(mila, campaign):
     assert sent.rows.get(line=5).code == "unknown_campaign"
 
 
+def test_what_somebody_else_imported_is_not_told_to_who_sends_the_same_file(staff, mila, campaign):
+    EnrolmentFactory(campaign=campaign, affiliate=mila)
+    content = csv_of(CLAIMS, ["mila@example.com", campaign.name, video(1), 5])
+    applied(checked(staff, content))
+    colleague = MembershipFactory(advertiser=campaign.advertiser, role="manager").user
+    assert checked(colleague, content).rows.get().code == "imported_before"
+    stranger = MembershipFactory(role="manager").user
+    told = checked(stranger, content).rows.get()
+    assert (told.outcome, told.code, told.object_id) == ("refused", "unknown_campaign", None)
+
+
+def test_a_file_that_was_sent_twice_before_it_was_imported_is_imported_once(staff, mila, campaign):
+    content = csv_of(CLAIMS, ["mila@example.com", campaign.name, video(1), 5])
+    first, second = checked(staff, content), checked(staff, content)
+    applied(first)
+    submission.claim_again(post=Post.objects.get(), figures=Figures(views=7))
+    assert outcomes(applied(second)) == [(2, "unchanged")]
+    assert {claim.claimed_views for claim in AffiliateReport.objects.all()} == {5, 7}
+    assert AffiliateReport.objects.count() == 2
+
+
 def test_a_test_key_imports_into_the_test_world_alone(staff, mila):
     live, test = CampaignFactory(), CampaignFactory(livemode=False, advertiser__livemode=False)
     staff.livemode = False
@@ -303,10 +340,10 @@ def test_campaigns_are_made_as_drafts(staff):
     content = csv_of(
         header,
         ["Northwind", "nwb", "US", "Winter", *rest],
-        ["Northwind", "NWB", "US", "Winter", *rest],
+        ["Northwind", "NWB", "US", "Win-ter!", *rest],
         ["Northwind", "NO", "US", "Summer", *rest],
         ["Eastwind", "NWB", "US", "Summer", *rest],
-        ["Northwind", "NWB", "US", "Summer", "2026-12-31", "2026-12-01", "", ""],
+        ["Northwind", "NWB", "US", "Dry summer", "2026-12-31", "2026-12-01", "", ""],
         ["Northwind", "NWB", "US", "Spring", "31.12.2026", "2026-12-01", "", ""],
         ["Northwind", "NWB", "US", "Autumn", "2026-12-01", "2026-12-31", "myspace", ""],
         ["Northwind", "NWB", "US", "Solstice", "2026-12-01", "2026-12-31", "", "0.50"],
@@ -337,10 +374,11 @@ def test_affiliates_come_without_keys(staff, mila):
         ["Bob", "no e-mail", ""],
         ["Cid", "cid@example.com", "x"],
         ["", "dee@example.com", ""],
+        ["Eve", "e@" + ".".join(["x" * 60] * 5), ""],  # longer than we keep
     )
     sent = checked(staff, content, Import.Kind.AFFILIATES)
     assert [row.field or row.outcome for row in sent.rows.all()] == [
-        "created", "unchanged", "refused", "name", "email", "discord_user_id", "name",
+        "created", "unchanged", "refused", "name", "email", "discord_user_id", "name", "email",
     ]  # fmt: skip
     applied(sent, Take.GOOD)
     ann = Affiliate.objects.get(name="Ann")
@@ -370,7 +408,7 @@ def test_what_is_no_table_is_not_taken(staff, content, code):
 
 
 def test_what_turns_out_to_be_none_later_imports_nothing(staff, mila, campaign, monkeypatch):
-    monkeypatch.setattr(importing, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(importing.KINDS["claims"], "chunk_rows", 2)
     good = csv_of(CLAIMS, *(["mila@example.com", campaign.name, video(n), 5] for n in range(5)))
     sent = importing.take_file(kind=Import.Kind.CLAIMS, file=io.BytesIO(good + b'"x'), name="rows.csv", by=staff)
     importing.work(import_id=sent.pk)
@@ -426,9 +464,31 @@ def test_the_command_says_what_is_missing(file_of, given):
 
 
 def test_a_worker_takes_no_more_than_it_can_in_one_transaction(staff, mila, campaign, monkeypatch):
-    monkeypatch.setattr(importing, "MAX_ROWS_AS_A_WHOLE", 1)
+    monkeypatch.setattr(importing.KINDS["claims"], "chunk_rows", 1)
+    monkeypatch.setattr(importing, "MAX_CHUNKS_AS_A_WHOLE", 1)
     sent = checked(staff, csv_of(CLAIMS, *(["mila@example.com", campaign.name, video(n), 5] for n in range(2))))
     with pytest.raises(DomainError) as refusal:
         applied(sent)
     assert refusal.value.code == "too_many_rows"
     assert ImportRow.objects.filter(is_done=True).count() == 0
+    importing.apply_import(import_id=sent.pk, take=Take.ALL, by=staff, is_queued=False)  # by a command, which died
+    importing.work(import_id=sent.pk)
+    sent.refresh_from_db()
+    assert (sent.state, Post.objects.count()) == ("failed", 0)
+    assert "nothing was imported" in sent.error
+
+
+def test_the_command_goes_on_when_a_worker_that_was_quicker_dies(staff, mila, campaign, file_of, capsys, monkeypatch):
+    path = file_of(csv_of(CLAIMS, ["mila@example.com", campaign.name, video(1), 5]))
+    real, lost = importing.work, []
+
+    def work(*, import_id, **how):
+        if not lost:  # somebody else takes it, and is never heard of again
+            lost.append(Import.objects.filter(pk=import_id).update(leased_until=TODAY))
+            return False
+        return real(import_id=import_id, **how)
+
+    monkeypatch.setattr(importing, "work", work)
+    monkeypatch.setattr("reconciliation.management.importing.POLL_S", 0)
+    call_command("import_claims", path, "--by", staff.email)
+    assert Post.objects.count() == 1
