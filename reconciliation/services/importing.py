@@ -9,11 +9,11 @@ import math
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
-from itertools import islice, takewhile
+from itertools import islice
 from typing import BinaryIO
 from uuid import UUID
 
@@ -47,8 +47,9 @@ KINDS: dict[str, Kind] = {
 PART_BYTES = 1024 * 1024
 MAX_CHUNKS_AS_A_WHOLE = 40
 """What a worker imports in one transaction within the time of a task; `manage.py import_claims` has no such limit."""
-TURN_S = 10
-"""So long a worker stays with one file before others have their turn."""
+TURN_S = 8
+"""So long a worker stays with one file, once it has found its place there, before others have their turn. To find it
+near the end of the largest workbook takes about as long again, and the time of a task is 30 seconds."""
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 5
 """So often some work is begun without coming on, before it is given up."""
@@ -56,7 +57,6 @@ TOO_LONG = "If it was to be imported as a whole, take the good rows, or use the 
 FORGOTTEN_AFTER = timedelta(seconds=2)
 KEPT_FOR = timedelta(days=7)
 IMPORTED_BEFORE = "imported_before"
-SEEN_ROWS = 1_000
 
 Progress = Callable[[int], None]
 
@@ -77,10 +77,12 @@ class _Work:
     by: User
     file: BinaryIO
 
-    def rows(self) -> Iterator[Row]:
-        """Those from where the work stands. Raises FileRefusedError."""
+    def chunks(self) -> Iterator[list[Row]]:
+        """All rows of the file, as many at a time as are written together. Raises FileRefusedError."""
         table = open_table(self.file, name=self.of.file_name, columns=self.kind.columns, required=self.kind.required)
-        return (row for row in table if row.line > self.of.last_line)
+        rows = iter(table)
+        while chunk := list(islice(rows, self.kind.chunk_rows)):
+            yield chunk
 
 
 # --- What people decide
@@ -196,7 +198,7 @@ def work(*, import_id: UUID, turn_s: float = TURN_S, on_progress: Progress = lam
             if as_a_whole:
                 _import_as_a_whole(task, on_progress)
                 return False
-            return _go_on(task, time.monotonic() + turn_s, on_progress)
+            return _go_on(task, turn_s, on_progress)
         except FileRefusedError as refusal:
             _fail(held, refusal.message)
             return False
@@ -217,15 +219,24 @@ def sweep() -> int:
     return len(forgotten)
 
 
-def _go_on(task: _Work, until: float, on_progress: Progress) -> bool:
+def _go_on(task: _Work, turn_s: float, on_progress: Progress) -> bool:
     """A chunk after the other: what is not committed is done again."""
     is_check = task.of.state == Import.State.CHECKING
-    seen = _seen(task) if is_check else {}
-    for rows in _chunks(task.rows(), task.kind.chunk_rows):
+    seen: dict[Hashable, int] = {}
+    until = None
+    for chunk in task.chunks():
+        first = {row.line: seen.setdefault(key, row.line) for row, key in _keys(task, chunk)} if is_check else {}
+        rows = [row for row in chunk if row.line > task.of.last_line]
+        if not rows:
+            continue
+        until = until or time.monotonic() + turn_s
         with transaction.atomic():
             if not _still_held(task.of):
                 return False
-            (_check if is_check else _import)(task, rows, seen)
+            if is_check:
+                _check(task, rows, first)
+            else:
+                _import(task, rows)
             _note_place(task.of, rows)
         on_progress(task.of.rows_done)
         if time.monotonic() >= until:
@@ -237,20 +248,15 @@ def _go_on(task: _Work, until: float, on_progress: Progress) -> bool:
     return False
 
 
-def _check(task: _Work, rows: Sequence[Row], seen: dict[Hashable, int]) -> None:
-    """Say what each row would come to."""
+def _check(task: _Work, rows: Sequence[Row], first: Mapping[int, int]) -> None:
+    """Say what each row would come to. `first` tells the first line that names the same as a line."""
     results: dict[int, Result] = _imported_before(task, rows)
     results |= {row.line: Result(Outcome.REFUSED, code="unreadable", reason=row.problem) for row in rows if row.problem}
-    asked = []
-    for row, key in _keys(task, rows):
-        first = seen.setdefault(key, row.line)
-        if row.line in results:
-            continue
-        if first != row.line:
-            reason = f"The same as line {first}, and a file may name it once."
+    for row in rows:
+        if row.line not in results and first[row.line] != row.line:
+            reason = f"The same as line {first[row.line]}, and a file may name it once."
             results[row.line] = Result(Outcome.REFUSED, code="duplicate_row", reason=reason)
-        else:
-            asked.append(row)
+    asked = [row for row in rows if row.line not in results]
     previewed = task.kind.preview([row.values for row in asked], by=task.by)
     results |= {row.line: result for row, result in zip(asked, previewed, strict=True)}
     current, words = task.of, Counter(str(result.outcome) for result in results.values())
@@ -260,7 +266,7 @@ def _check(task: _Work, rows: Sequence[Row], seen: dict[Hashable, int]) -> None:
     )
 
 
-def _import(task: _Work, rows: Sequence[Row], _seen: object = None) -> list[tuple[Row, Result]]:
+def _import(task: _Work, rows: Sequence[Row]) -> list[tuple[Row, Result]]:
     """Take those of these rows that were found good; returns what came of them."""
     forecast = {row.line: row for row in task.of.rows.filter(line__in=[row.line for row in rows])}
     good = [row for row in rows if row.line in forecast and forecast[row.line].outcome != Outcome.REFUSED]
@@ -280,7 +286,7 @@ def _import_as_a_whole(task: _Work, on_progress: Progress) -> None:
             if not _still_held(task.of):
                 return
             done = 0
-            for rows in _chunks(task.rows(), task.kind.chunk_rows):
+            for rows in task.chunks():
                 refused = [(row, result) for row, result in _import(task, rows) if result.outcome == Outcome.REFUSED]
                 if refused:
                     raise _RefusedRowError(*refused[0])
@@ -325,26 +331,7 @@ def _keys(task: _Work, rows: Sequence[Row]) -> list[tuple[Row, Hashable]]:
     return [(row, row.line if key is None else key) for row, key in zip(readable, keys, strict=True)]
 
 
-def _seen(task: _Work) -> dict[Hashable, int]:
-    """What the rows before the place of the work name, by their lines."""
-    if task.of.last_line == 1:
-        return {}
-    seen: dict[Hashable, int] = {}
-    table = replace(task, of=Import(file_name=task.of.file_name)).rows()
-    before = takewhile(lambda row: row.line <= task.of.last_line, table)
-    for rows in _chunks(before, SEEN_ROWS):
-        for row, key in _keys(task, rows):
-            seen.setdefault(key, row.line)
-    return seen
-
-
 # --- Keeping it
-
-
-def _chunks(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
-    iterator = iter(rows)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
 
 
 def _columns(result: Result) -> dict[str, object]:
