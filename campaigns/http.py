@@ -4,15 +4,28 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.utils import timezone
 
 from affiliates.http import AuthenticatedRequest
-from campaigns.models import Advertiser
+from campaigns.models import Advertiser, Campaign
 from config.api.throttling import ExportThrottle
 from config.tables.exporting import Export
 from config.tables.writing import Format
+
+
+def manages(request: AuthenticatedRequest, found: Campaign) -> bool:
+    """Whether this campaign is theirs to change."""
+    return Campaign.objects.managed_by(request.user).filter(pk=found.pk).exists()
+
+
+def managed(request: AuthenticatedRequest, found: Campaign) -> Campaign:
+    """The campaign, which they may see. Raises PermissionDenied where it is theirs to read only."""
+    if not manages(request, found):
+        raise PermissionDenied
+    return found
 
 
 @contextmanager

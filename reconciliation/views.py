@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from affiliates.http import AuthenticatedRequest
 from campaigns import services as campaign_services
 from campaigns.forms import NewCampaignForm
-from campaigns.http import exported, figures_of, test_mode
+from campaigns.http import exported, figures_of, managed, manages, test_mode
 from campaigns.models import Advertiser, Campaign, Post
 from config import clock
 from config.errors import DomainError
@@ -93,7 +93,7 @@ def campaign(request: AuthenticatedRequest, pk: UUID) -> HttpResponseBase:
             "chart": figures.views_chart(list(states.totals_by_claim_day(found.advertiser.time_zone))),
             "overdue": Job.objects.filter(post__campaign=found).overdue_by_platform(clock.now() - OVERDUE_AFTER),
             "terms": terms(found, rulesets.matrix_of(rulesets.current())),
-            "can_manage": _manages(request, found),
+            "can_manage": manages(request, found),
             **_post_list(request, states, sort="-claimed_at"),
             **_chosen_run(request),
         }
@@ -113,7 +113,7 @@ def campaign_new(request: AuthenticatedRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def campaign_edit(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
     """Change a campaign's details, platforms, rates and thresholds."""
-    return _set_up(request, _managed_campaign(request, pk))
+    return _set_up(request, managed(request, _campaign(request, pk)))
 
 
 def _set_up(request: AuthenticatedRequest, existing: Campaign | None) -> HttpResponse:
@@ -145,7 +145,7 @@ def campaign_move(request: AuthenticatedRequest, pk: UUID, move: str) -> HttpRes
     """Activate, pause or complete a campaign."""
     if move not in MOVES:
         raise Http404
-    found = _managed_campaign(request, pk)
+    found = managed(request, _campaign(request, pk))
     service, done = MOVES[move]
     try:
         service(campaign=found, by=request.user)
@@ -159,7 +159,7 @@ def campaign_move(request: AuthenticatedRequest, pk: UUID, move: str) -> HttpRes
 @require_POST
 def reconcile_campaign(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
     """Ask for a look at every post of a campaign."""
-    found = _managed_campaign(request, pk)
+    found = managed(request, _campaign(request, pk))
     return _look_again(request, runs.Scope(campaign=found.pk), reverse("dashboard:campaign", args=[pk]))
 
 
@@ -168,8 +168,7 @@ def reconcile_campaign(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
 def reconcile_post(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
     """Ask for a look at one post."""
     found = get_object_or_404(Post.objects.visible_to(request.user).select_related("campaign"), pk=pk)
-    if not _manages(request, found.campaign):
-        raise PermissionDenied
+    managed(request, found.campaign)
     return _look_again(request, runs.Scope(posts=(pk,)), reverse("dashboard:post", args=[pk]))
 
 
@@ -214,7 +213,7 @@ def post(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
             "job": found.jobs.latest_first().select_related("connection").first(),
             "is_advertiser_side": is_advertiser_side,
             "advertiser": found.campaign.advertiser if is_advertiser_side else None,
-            "can_manage": is_advertiser_side and _manages(request, found.campaign),
+            "can_manage": is_advertiser_side and manages(request, found.campaign),
             **_history(found),
             **_chosen_run(request),
         }
@@ -251,18 +250,6 @@ def discrepancies(request: AuthenticatedRequest) -> HttpResponseBase:
 def _campaign(request: AuthenticatedRequest, pk: UUID) -> Campaign:
     found: Campaign = get_object_or_404(Campaign.objects.for_advertiser_side(request.user).for_list(), pk=pk)
     return found
-
-
-def _managed_campaign(request: AuthenticatedRequest, pk: UUID) -> Campaign:
-    """404 for a campaign that the user must not learn of, 403 for one that is theirs to read only."""
-    found = _campaign(request, pk)
-    if not _manages(request, found):
-        raise PermissionDenied
-    return found
-
-
-def _manages(request: AuthenticatedRequest, found: Campaign) -> bool:
-    return Campaign.objects.managed_by(request.user).filter(pk=found.pk).exists()
 
 
 def _post_list(request: AuthenticatedRequest, states: PostStateQuerySet, *, sort: str, **shown: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from affiliates.http import AuthenticatedRequest
-from campaigns.http import figures_of
+from campaigns.http import figures_of, managed, manages
 from campaigns.models import Campaign, PostbackKey, TrackingLink
 from campaigns.tracking import rows
 from campaigns.tracking.forms import LinkForm
@@ -42,7 +42,7 @@ def campaign_tracking_panel(request: AuthenticatedRequest, pk: UUID) -> HttpResp
     """The figures of a campaign's tracking, as the inside of a panel on another page."""
     found = _campaign(request, pk)
     with figures_of([found.advertiser]) as context:
-        context |= {"campaign": found, "can_manage": _manages(request, found)}
+        context |= {"campaign": found, "can_manage": manages(request, found)}
         if found.landing_url:
             context["cards"] = rows.cards(campaign_totals(found))
         return render(request, "campaigns/_tracking_panel.html", context)
@@ -53,7 +53,7 @@ def campaign_tracking_panel(request: AuthenticatedRequest, pk: UUID) -> HttpResp
 @require_POST
 def campaign_postback_keys(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
     """Make a key. The answer is the only page that ever shows its secret, so there is no redirect to another."""
-    found = _managed_campaign(request, pk)
+    found = managed(request, _campaign(request, pk))
     try:
         _, secret = create_postback_key(campaign=found, by=request.user)
     except DomainError as error:
@@ -66,7 +66,7 @@ def campaign_postback_keys(request: AuthenticatedRequest, pk: UUID) -> HttpRespo
 @require_POST
 def campaign_postback_key_revoke(request: AuthenticatedRequest, pk: UUID, key_id: UUID) -> HttpResponse:
     """Nothing that is signed with a key is taken from now on."""
-    found = _managed_campaign(request, pk)
+    found = managed(request, _campaign(request, pk))
     key = get_object_or_404(PostbackKey.objects.filter(campaign=found), pk=key_id)
     revoke_postback_key(key=key, by=request.user)
     messages.success(request, f"The key {key} is revoked. What is signed with it is refused from now on.")
@@ -76,7 +76,7 @@ def campaign_postback_key_revoke(request: AuthenticatedRequest, pk: UUID, key_id
 def _tracking_page(request: AuthenticatedRequest, found: Campaign, secret: str = "") -> HttpResponse:
     links = TrackingLink.objects.filter(campaign=found).select_related("platform", "affiliate")
     page = Paginator(links, LINKS_A_PAGE).get_page(request.GET.get("page"))
-    can_manage = _manages(request, found)
+    can_manage = manages(request, found)
     keys = list(found.postback_keys.all()) if can_manage else []
     with figures_of([found.advertiser]) as context:
         context |= {
@@ -100,18 +100,6 @@ def _campaign(request: AuthenticatedRequest, pk: UUID) -> Campaign:
     mine = Campaign.objects.for_advertiser_side(request.user).select_related("advertiser")
     found: Campaign = get_object_or_404(mine, pk=pk)
     return found
-
-
-def _managed_campaign(request: AuthenticatedRequest, pk: UUID) -> Campaign:
-    """404 for a campaign that the user must not learn of, 403 for one that is theirs to read only."""
-    found = _campaign(request, pk)
-    if not _manages(request, found):
-        raise PermissionDenied
-    return found
-
-
-def _manages(request: AuthenticatedRequest, found: Campaign) -> bool:
-    return Campaign.objects.managed_by(request.user).filter(pk=found.pk).exists()
 
 
 # --- The affiliate's side
