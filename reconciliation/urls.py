@@ -3,6 +3,7 @@
 from django.urls import path
 
 from reconciliation import views
+from reconciliation.imports import views as imports
 
 app_name = "dashboard"
 urlpatterns = [
@@ -17,4 +18,7 @@ urlpatterns = [
     path("posts/<uuid:pk>/reconcile/", views.reconcile_post, name="post-reconcile"),
     path("runs/<uuid:pk>/", views.run_progress, name="run"),
     path("discrepancies/", views.discrepancies, name="discrepancies"),
+    path("imports/", imports.imports, name="imports"),
+    path("imports/<uuid:pk>/", imports.import_, name="import"),
+    path("imports/<uuid:pk>/<slug:decision>/", imports.decide, name="import-decide"),
 ]

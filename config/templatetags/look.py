@@ -128,6 +128,16 @@ _BADGES = {
     "proven": Badge("✓", "Proven", "matched"),
     "checking": Badge("◐", "Checking", "early"),
     "said": Badge("○", "Not proven yet", "quiet"),
+    # imported files ("checking" is said above) and what their rows come to
+    "checked": Badge("○", "Waits for you", "medium"),
+    "applying": Badge("◐", "Importing", "early"),
+    "applied": Badge("✓", "Imported", "matched"),
+    "failed": Badge("✕", "Failed", "high"),
+    "discarded": Badge("✕", "Discarded", "quiet"),
+    "new_post": Badge("✓", "New post", "matched"),
+    "new_claim": Badge("✓", "New figures", "matched"),
+    "unchanged": Badge("○", "Unchanged", "quiet"),
+    "refused": Badge("!", "Refused", "high"),
     # breakers ("open" is said above) and connections ("active" as well)
     "closed": Badge("✓", "Closed", "matched"),
     "half_open": Badge("◐", "Half-open", "early"),

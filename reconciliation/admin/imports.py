@@ -84,9 +84,10 @@ class ImportAdmin(RowAdmin):
         return self.has_add_permission(request)
 
     def offers(self, action: str, row: Any) -> bool:
-        return row.state == Import.State.CHECKED and (
-            action != "import_all" or not row.rows_of(ImportRow.Outcome.REFUSED)
-        )
+        if row.state != Import.State.CHECKED:
+            return False
+        whole = not row.rows_of(ImportRow.Outcome.REFUSED) and importing.fits_as_a_whole(row)
+        return whole or action != "import_all"
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Raises DomainError for a file that is no table, which the form shows."""

@@ -131,9 +131,10 @@ def apply_import(*, import_id: UUID, take: Import.Take, by: User, is_queued: boo
             field="rows",
             code="rows_refused",
         )
-    if take == Import.Take.ALL and is_queued and _is_too_much_as_a_whole(current):
+    if take == Import.Take.ALL and is_queued and not fits_as_a_whole(current):
+        most = MAX_CHUNKS_AS_A_WHOLE * KINDS[current.kind].chunk_rows
         raise ImportRefusedError(
-            f"All or nothing goes up to {_most_as_a_whole(current):,} {current.kind} here: import the good rows, or "
+            f"All or nothing goes up to {most:,} {current.kind} here: import the good rows, or "
             f"use manage.py import_{current.kind}.",
             field="rows",
             code="too_many_rows",
@@ -168,12 +169,9 @@ def _waiting(import_id: UUID) -> Import:
     return waiting
 
 
-def _most_as_a_whole(current: Import) -> int:
-    return MAX_CHUNKS_AS_A_WHOLE * KINDS[current.kind].chunk_rows
-
-
-def _is_too_much_as_a_whole(current: Import) -> bool:
-    return (current.rows_total or 0) > _most_as_a_whole(current)
+def fits_as_a_whole(current: Import) -> bool:
+    """Whether a worker can import all rows of a file that was checked in one transaction."""
+    return (current.rows_total or 0) <= MAX_CHUNKS_AS_A_WHOLE * KINDS[current.kind].chunk_rows
 
 
 # --- The work
@@ -189,7 +187,7 @@ def work(*, import_id: UUID, turn_s: float = TURN_S, on_progress: Progress = lam
         _fail(held, f"This was given up after {MAX_ATTEMPTS} attempts; what was imported is marked. {TOO_LONG}")
         return False
     as_a_whole = held.state == Import.State.APPLYING and held.take == Import.Take.ALL
-    if as_a_whole and turn_s != math.inf and _is_too_much_as_a_whole(held):
+    if as_a_whole and turn_s != math.inf and not fits_as_a_whole(held):
         _fail(held, "The command that was to import it as a whole did not come to its end: nothing was imported.")
         return False
     with _file_of(held) as file:

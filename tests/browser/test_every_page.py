@@ -1,5 +1,6 @@
 """Every page: no barrier that axe finds, in both themes, and nothing to scroll sideways for on a phone."""
 
+import io
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,8 @@ from campaigns.models import Campaign, Post
 from campaigns.tracking.keys import create_postback_key
 from platforms.models import Platform
 from platforms.services import accounts
+from reconciliation.models import Import
+from reconciliation.services import importing
 from tests.factories import TODAY, CampaignFactory, ConnectionFactory, TrackingLinkFactory
 
 pytestmark = pytest.mark.browser
@@ -41,12 +44,23 @@ def _pages(stage: Any) -> dict[str, str]:
         "edit": reverse("dashboard:campaign-edit", args=[campaign]),
         "post": reverse("dashboard:post", args=[stage.posts["high"].pk]),
         "waiting post": reverse("dashboard:post", args=[stage.posts["pending"].pk]),
+        "imports": reverse("dashboard:imports"),
+        "checked file": reverse("dashboard:import", args=[_checked_file(stage).pk]),
         "discrepancies": reverse("dashboard:discrepancies"),
         "alerts": reverse("alerts:alerts"),
         "alert": reverse("alerts:alert", args=[alert]),
         "password": reverse("password_change"),
         "not there": reverse("dashboard:campaign", args=[alert]),
     }
+
+
+def _checked_file(stage: Any) -> Import:
+    rows = ["affiliate,campaign,url,claimed_views", f"nobody,{stage.campaign.name},https://youtu.be/00000000001,5"]
+    rows.append(f"{stage.mila.pk},{stage.campaign.name},https://youtu.be/00000000002,5")
+    file = io.BytesIO("\n".join(rows).encode())
+    sent = importing.take_file(kind=Import.Kind.CLAIMS, file=file, name="week-46.csv", by=stage.manager)
+    importing.work(import_id=sent.pk)
+    return sent
 
 
 def _looks(page: Page, path: str) -> Iterator[str]:
