@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
@@ -19,7 +19,7 @@ from uuid import UUID
 
 from django.db import connection as database
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
 
 from affiliates.models import User
 from affiliates.services import audit
@@ -31,13 +31,14 @@ from config.queue import enqueue
 from config.tables.errors import FileRefusedError
 from config.tables.reading import Row, open_table
 from config.tables.scanning import check_upload
-from reconciliation.errors import ImportRefusedError
+from reconciliation.errors import BusyError, ImportRefusedError
 from reconciliation.imports.affiliates import Affiliates
 from reconciliation.imports.campaigns import Campaigns
 from reconciliation.imports.claims import Claims
 from reconciliation.imports.kinds import Kind, Outcome, Result
 from reconciliation.models import Import, ImportPart, ImportRow
 from reconciliation.services.admission import lock_all_contents
+from reconciliation.services.submission import without_long_waits
 
 KINDS: dict[str, Kind] = {
     Import.Kind.CLAIMS: Claims(),
@@ -76,6 +77,7 @@ class _Work:
     kind: Kind
     by: User
     file: BinaryIO
+    turn_s: float
 
     def chunks(self) -> Iterator[list[Row]]:
         """All rows of the file, as many at a time as are written together. Raises FileRefusedError."""
@@ -83,6 +85,10 @@ class _Work:
         rows = iter(table)
         while chunk := list(islice(rows, self.kind.chunk_rows)):
             yield chunk
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Raises BusyError rather than keep a worker waiting; who has no end of time waits."""
+        return transaction.atomic() if self.turn_s == math.inf else without_long_waits()
 
 
 # --- What people decide
@@ -164,7 +170,7 @@ def _waiting(import_id: UUID) -> Import:
     waiting: Import | None = free.first()
     if waiting is None:
         now = Import.objects.get(pk=import_id)
-        stands = "being decided on" if now.state == Import.State.CHECKED else now.get_state_display()
+        stands = "being decided on" if now.state == Import.State.CHECKED else now.get_state_display().lower()
         raise ConflictError(f"This file is {stands}.", code="import_state")
     return waiting
 
@@ -191,14 +197,17 @@ def work(*, import_id: UUID, turn_s: float = TURN_S, on_progress: Progress = lam
         _fail(held, "The command that was to import it as a whole did not come to its end: nothing was imported.")
         return False
     with _file_of(held) as file:
-        task = _Work(held, KINDS[held.kind], _author(held), file)
+        task = _Work(held, KINDS[held.kind], _author(held), file, turn_s)
         try:
             if as_a_whole:
                 _import_as_a_whole(task, on_progress)
                 return False
-            return _go_on(task, turn_s, on_progress)
+            return _go_on(task, on_progress)
         except FileRefusedError as refusal:
             _fail(held, refusal.message)
+            return False
+        except BusyError as busy:
+            _put_off(held, busy.retry_after_s)
             return False
 
 
@@ -217,7 +226,7 @@ def sweep() -> int:
     return len(forgotten)
 
 
-def _go_on(task: _Work, turn_s: float, on_progress: Progress) -> bool:
+def _go_on(task: _Work, on_progress: Progress) -> bool:
     """A chunk after the other: what is not committed is done again."""
     is_check = task.of.state == Import.State.CHECKING
     seen: dict[Hashable, int] = {}
@@ -227,8 +236,8 @@ def _go_on(task: _Work, turn_s: float, on_progress: Progress) -> bool:
         rows = [row for row in chunk if row.line > task.of.last_line]
         if not rows:
             continue
-        until = until or time.monotonic() + turn_s
-        with transaction.atomic():
+        until = until or time.monotonic() + task.turn_s
+        with task.transaction():
             if not _still_held(task.of):
                 return False
             if is_check:
@@ -278,7 +287,7 @@ def _import(task: _Work, rows: Sequence[Row]) -> list[tuple[Row, Result]]:
 def _import_as_a_whole(task: _Work, on_progress: Progress) -> None:
     """All rows, or none and the reason why."""
     try:
-        with transaction.atomic():
+        with task.transaction():
             if task.of.kind == Import.Kind.CLAIMS:
                 lock_all_contents()  # before any row, and before the file's own
             if not _still_held(task.of):
@@ -396,6 +405,13 @@ def _let_go(current: Import) -> None:
     with transaction.atomic():
         if Import.objects.filter(pk=current.pk, lease=current.lease).update(lease=None, leased_until=None):
             enqueue("reconciliation.tasks.work_on_import", str(current.pk))
+
+
+def _put_off(current: Import, wait_s: int) -> None:
+    """Until somebody else's file is written; the sweep comes back to it. That was no attempt."""
+    Import.objects.filter(pk=current.pk, lease=current.lease).update(
+        lease=None, leased_until=clock.now() + timedelta(seconds=wait_s), attempts=F("attempts") - 1
+    )
 
 
 def _finish(current: Import) -> None:

@@ -4,15 +4,19 @@ import io
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from django.db import connections, transaction
 
 from campaigns.models import Post
+from config import clock
 from config.errors import ConflictError
+from reconciliation.errors import BusyError
 from reconciliation.models import Import, ImportPart
-from reconciliation.services import importing
-from tests.factories import AffiliateFactory, CampaignFactory, UserFactory
+from reconciliation.services import importing, submission
+from reconciliation.services.admission import lock_all_contents
+from tests.factories import TODAY, AffiliateFactory, CampaignFactory, UserFactory
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("today")]
 
@@ -63,6 +67,22 @@ def test_nobody_waits_for_a_file_that_is_imported_as_a_whole(sent):
         assert elsewhere(lambda: discard(sent)) == "import_state"
     importing.work(import_id=sent.pk)
     assert Post.objects.count() == 1
+
+
+@pytest.mark.parametrize("take", Import.Take)
+def test_a_file_waits_until_another_is_written_and_no_worker_with_it(sent, take, monkeypatch):
+    monkeypatch.setattr(submission, "LOCK_WAIT_S", 0.2)
+    importing.apply_import(import_id=sent.pk, take=take, by=sent.created_by, is_queued=False)
+    for turn in range(importing.MAX_ATTEMPTS + 1):
+        with clock.at(TODAY + turn * timedelta(seconds=BusyError.retry_after_s)), transaction.atomic():
+            lock_all_contents()
+            assert elsewhere(lambda: importing.work(import_id=sent.pk)) is False
+    assert not Post.objects.exists()
+    with clock.at(TODAY + importing.LEASE):
+        assert importing.sweep() == 1
+        importing.work(import_id=sent.pk)
+    sent.refresh_from_db()
+    assert (sent.state, Post.objects.count()) == ("applied", 1)
 
 
 def test_of_those_who_decide_at_once_one_is_heard(sent):

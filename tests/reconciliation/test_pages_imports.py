@@ -77,7 +77,7 @@ def test_a_file_without_refusals_is_imported_as_a_whole_or_discarded(manager, ca
     run_queued_tasks()
     assert (Import.objects.get().state, Post.objects.count()) == (state, posts)
     again = manager.post(f"{page}{decision}/", follow=True).content.decode()
-    assert f"This file is {Import.objects.get().get_state_display()}." in again
+    assert f"This file is {Import.objects.get().get_state_display().lower()}." in again
 
 
 def test_what_is_too_much_as_a_whole_is_not_offered_so(manager, campaign, monkeypatch):
