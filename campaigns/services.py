@@ -185,6 +185,14 @@ def create_market(*, by: User, code: str, country: str, region: str = "") -> Mar
     return market
 
 
+def referred(rows: Any, field: str, code: str) -> Any:
+    """The brand or market of this code. Raises UnknownReferenceError."""
+    row = rows.filter(code=code.upper()).first()
+    if row is None:
+        raise UnknownReferenceError(f"There is no such {field}.", field=field)
+    return row
+
+
 def _system_name(brand: Brand, market: Market, year: int, title: str) -> str:
     if not FIRST_DAY.year <= year <= LAST_DAY.year:
         raise CampaignRefusedError(f"A year from {FIRST_DAY.year} to {LAST_DAY.year}.", field="year")

@@ -72,8 +72,8 @@ class Campaigns(CampaignView, ListAPIView[Campaign]):
         serializer.is_valid(raise_exception=True)
         given = serializer.validated_data
         advertiser = advertiser_of(request, given.pop("advertiser", None))
-        given["brand"] = referred(advertiser.brands, "brand", given["brand"])
-        given["market"] = referred(Market.objects, "market", given["market"])
+        given["brand"] = services.referred(advertiser.brands, "brand", given["brand"])
+        given["market"] = services.referred(Market.objects, "market", given["market"])
         given["platforms"] = serializer.terms()
         campaign = services.create_campaign(by=request.user, advertiser=advertiser, **given)
         location = reverse("api-campaign", args=[campaign.pk])
@@ -214,11 +214,3 @@ def advertiser_of(request: Request, advertiser_id: UUID | None) -> Advertiser:
     if advertiser is None:
         raise UnknownReferenceError("There is no such advertiser.", field="advertiser")
     return advertiser
-
-
-def referred(rows: Any, field: str, code: str) -> Any:
-    """The brand or market of this code. Raises UnknownReferenceError."""
-    row = rows.filter(code=code.upper()).first()
-    if row is None:
-        raise UnknownReferenceError(f"There is no such {field}.", field=field)
-    return row

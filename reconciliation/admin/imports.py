@@ -12,6 +12,7 @@ from django.utils.html import format_html_join
 from affiliates.admin import actor
 from config.admin import ClosedAdmin, RowAdmin, change_url, list_url
 from config.templatetags.look import UNKNOWN, figure
+from reconciliation.imports.kinds import optional
 from reconciliation.models import Import, ImportPart, ImportRow
 from reconciliation.services import importing
 
@@ -31,8 +32,7 @@ class UploadForm(forms.ModelForm):  # type: ignore[type-arg]
 def _columns() -> Iterator[tuple[str, str, str]]:
     """What the files of each kind hold: what is needed, and what may be there."""
     for name, kind in importing.KINDS.items():
-        others = [column for column in kind.columns if column not in kind.required]
-        yield name.capitalize(), f"{', '.join(kind.required)} are needed", f"{', '.join(others)} may be there"
+        yield name.capitalize(), f"{', '.join(kind.required)} are needed", f"{', '.join(optional(kind))} may be there"
 
 
 @admin.register(Import)

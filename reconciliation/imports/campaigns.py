@@ -9,10 +9,10 @@ from rest_framework.exceptions import ValidationError
 
 from affiliates.models import User
 from campaigns.api.serializers import NewCampaignSerializer
-from campaigns.errors import DuplicateNameError, UnknownReferenceError
+from campaigns.errors import DuplicateNameError
 from campaigns.models import Advertiser, Brand, Campaign, Market
 from campaigns.naming import campaign_name
-from campaigns.services import create_campaign
+from campaigns.services import create_campaign, referred
 from config.api.problems import document_of
 from config.errors import DomainError
 from reconciliation.imports.cells import CellError, as_id, count, flag
@@ -64,8 +64,8 @@ def _name(values: Values) -> str | None:
 def _write(values: dict[str, str], by: User) -> Result:
     advertiser = _advertiser(values.get("advertiser", ""), by)
     given = _validated(values)
-    given["brand"] = _coded(Brand.objects.filter(advertiser=advertiser), "brand", given["brand"])
-    given["market"] = _coded(Market.objects.all(), "market", given["market"])
+    given["brand"] = referred(Brand.objects.filter(advertiser=advertiser), "brand", given["brand"])
+    given["market"] = referred(Market.objects.all(), "market", given["market"])
     try:
         with transaction.atomic():
             made = create_campaign(by=by, advertiser=advertiser, **given)
@@ -104,13 +104,6 @@ def _validated(values: dict[str, str]) -> dict[str, Any]:
         first = document_of(error)["errors"][0]
         raise CellError(first["detail"], field=str(first["field"]).partition("[")[0], code=first["code"]) from None
     return given
-
-
-def _coded(rows: Any, field: str, code: str) -> Any:
-    row = rows.filter(code=code.upper()).first()
-    if row is None:
-        raise UnknownReferenceError(f"There is no such {field}.", field=field)
-    return row
 
 
 def _same_as_there_is(advertiser: Advertiser, given: dict[str, Any]) -> Campaign:

@@ -61,6 +61,11 @@ class Kind(Protocol):
         """Take what can be taken, in the caller's transaction."""
 
 
+def optional(kind: Kind) -> list[str]:
+    """The columns that a file may have and need not."""
+    return [column for column in kind.columns if column not in kind.required]
+
+
 def tried(kind: Kind, rows: Sequence[Values], *, by: User) -> list[Result]:
     """What `write` comes to, found out by doing it and taking it back."""
     with transaction.atomic():

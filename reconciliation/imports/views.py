@@ -16,6 +16,7 @@ from affiliates.http import AuthenticatedRequest
 from campaigns.http import figures_of
 from campaigns.models import Advertiser
 from config.errors import DomainError
+from reconciliation.imports.kinds import optional
 from reconciliation.models import Import, ImportRow
 from reconciliation.querysets import ImportQuerySet
 from reconciliation.services import importing
@@ -44,8 +45,7 @@ def imports(request: AuthenticatedRequest) -> HttpResponse:
             form.add_error("file", refusal.message)
     page = Paginator(mine, IMPORTS_A_PAGE).get_page(request.GET.get("page"))
     kind = importing.KINDS[Import.Kind.CLAIMS]
-    others = [column for column in kind.columns if column not in kind.required]
-    context = {"form": form, "page_obj": page, "required": kind.required, "others": others}
+    context = {"form": form, "page_obj": page, "required": kind.required, "others": optional(kind)}
     return _shown(request, "imports", context, status=422 if form.errors else 200)
 
 

@@ -108,7 +108,7 @@ def take_file(*, kind: Import.Kind, file: BinaryIO, name: str, by: User, is_queu
             file_name=name,
             size_bytes=0,
             created_by=by,
-            livemode=getattr(by, "livemode", None),
+            livemode=by.livemode,
             request_id=current_request_id(),
         )
         for number, data in enumerate(iter(lambda: file.read(PART_BYTES), b"")):
@@ -130,7 +130,7 @@ def apply_import(*, import_id: UUID, take: Import.Take, by: User, is_queued: boo
     Raises ConflictError unless it waits for that, and ImportRefusedError where it can't be imported in this way.
     """
     current = _waiting(import_id)
-    refused = current.rows.filter(outcome=Outcome.REFUSED).count()
+    refused = current.rows_of(Outcome.REFUSED)
     if take == Import.Take.ALL and refused:
         raise ImportRefusedError(
             f"{refused:,} of the rows are refused, so it can't be imported as a whole.",
@@ -452,8 +452,7 @@ def _end(current: Import, state: Import.State) -> None:
 def _author(current: Import) -> User:
     """Who sent the file, who sees the world they saw then."""
     by: User = current.created_by
-    if current.livemode is not None:
-        by.livemode = current.livemode
+    by.livemode = current.livemode
     return by
 
 

@@ -170,15 +170,14 @@ def look_at_link(*, link_id: UUID, is_reversal: bool) -> int:
     """
     posts = Post.objects.standing().filter(tracking_link=link_id)
     if is_reversal:
-        claims = posts.filter(state__current_claim__isnull=False).values_list(
-            "pk", "state__current_claim__claimed_views"
-        )
-        found = sorted(claims)
+        claimed = posts.filter(state__current_claim__isnull=False)
+        views = claimed.values_list("pk", "state__current_claim__claimed_views")
+        asks_platform = {post_id: number is not None for post_id, number in views}
     else:
         pending = Job.objects.filter(state=Job.State.DUE, connection=None, post__in=posts)
-        found = sorted((post_id, None) for post_id in pending.values_list("post_id", flat=True))
+        asks_platform = dict.fromkeys(pending.values_list("post_id", flat=True), False)
     looks = request_looks(
-        posts={post_id: views is not None for post_id, views in found},
+        posts=asks_platform,
         reason=Job.Reason.MANUAL,
         due_at=clock.now(),
         request_id=current_request_id(),
