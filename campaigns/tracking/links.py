@@ -1,6 +1,6 @@
 """Making tracking links, and taking them out of use."""
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from affiliates.models import Affiliate, User
 from affiliates.services import audit
@@ -8,6 +8,7 @@ from campaigns import landing
 from campaigns.errors import CampaignStateError, LinkRefusedError
 from campaigns.models import Campaign, CampaignPlatform, Enrolment, TrackingLink
 from config import clock
+from config.locks import take_turn
 from platforms.models import Platform
 
 MAX_LINKS = 100
@@ -66,11 +67,7 @@ def enable_link(*, link: TrackingLink, by: User) -> None:
 
 def _lock(affiliate: Affiliate, campaign: Campaign, platform: Platform) -> None:
     """One at a time for one affiliate, campaign and platform, until the transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-            [f"link {affiliate.pk} {campaign.pk} {platform.pk}"],
-        )
+    take_turn(f"link {affiliate.pk} {campaign.pk} {platform.pk}")
 
 
 def _check(affiliate: Affiliate, campaign: Campaign, platform: Platform, destination: str) -> None:

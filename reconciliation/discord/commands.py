@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from itertools import islice
 from uuid import UUID
 
-from django.db import connection as database
 from django.db.models import Q
 
 from affiliates import discord
@@ -16,6 +15,7 @@ from affiliates.models import Affiliate
 from campaigns.models import Campaign, Post
 from campaigns.querysets import CampaignQuerySet, PostQuerySet
 from config import clock
+from config.locks import take_turn
 from platforms.links import NeedsNetwork, NotAPost, PostLink, identify
 from platforms.models import Platform
 from reconciliation.comparison import Figures
@@ -169,10 +169,7 @@ def _explanation(claim: AffiliateReport) -> str:
 
 def _lock_message(affiliate: Affiliate, row: DiscordInteraction) -> None:
     """One submission at a time of one message by one affiliate, until the transaction ends."""
-    with database.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"discord {affiliate.pk} {row.message_id}"]
-        )
+    take_turn(f"discord {affiliate.pk} {row.message_id}")
 
 
 def _claimed_by_message(affiliate: Affiliate, row: DiscordInteraction) -> AffiliateReport | None:

@@ -3,10 +3,11 @@
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from affiliates.models import User
 from affiliates.services import audit
+from config.locks import take_turn
 from reconciliation.errors import RulesRefusedError
 from reconciliation.models import RuleSet
 from reconciliation.rules import DEFAULT_CELLS, RuleMatrix, RuleMatrixError, parse_matrix, with_campaign_cells
@@ -39,8 +40,7 @@ def save_version(*, cells: list[dict[str, Any]], by: User | None) -> RuleSet:
         parse_matrix(cells)
     except RuleMatrixError as error:
         raise RulesRefusedError(error.reason, field=error.field) from error
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('ruleset', 0))")
+    take_turn("ruleset")
     newest = current()
     if newest.cells == cells:
         return newest
@@ -52,8 +52,7 @@ def save_version(*, cells: list[dict[str, Any]], by: User | None) -> RuleSet:
 @transaction.atomic
 def set_campaign_thresholds(*, campaign_id: object, cells: list[dict[str, Any]], by: User) -> RuleSet:
     """Replace one campaign's cells and leave all others as they are. An empty list: the defaults hold for it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('ruleset', 0))")
+    take_turn("ruleset")
     try:
         merged = with_campaign_cells(current().cells, str(campaign_id), cells)
     except RuleMatrixError as error:

@@ -3,8 +3,10 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db import connection, transaction
+from django.db import transaction
 from django_q.models import Schedule
+
+from config.locks import take_turn
 
 SCHEDULES: dict[str, tuple[str, dict[str, Any]]] = {
     "Forget expired sessions": ("affiliates.tasks.forget_expired_sessions", {"schedule_type": Schedule.DAILY}),
@@ -21,7 +23,6 @@ class Command(BaseCommand):
 
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
-        with connection.cursor() as cursor:  # workers that start at once; a schedule's name is not unique by itself
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('schedules', 0))")
+        take_turn("schedules")  # workers that start at once; a schedule's name is not unique by itself
         for name, (task, often) in SCHEDULES.items():
             Schedule.objects.update_or_create(name=name, defaults={"func": task, **often})
