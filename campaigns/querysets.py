@@ -1,7 +1,7 @@
 """Sets of advertisers, campaigns and posts that have a name; above all: whose rows may somebody see?"""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
@@ -9,11 +9,12 @@ from django.apps import apps
 from django.db import connection, models
 from django.db.models import Case, Count, DateField, ExpressionWrapper, F, Q, Value, When
 
+from config.bulk import array
+
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
     from affiliates.models import Affiliate, User
-    from campaigns.models import Post
 
 
 class AdvertiserQuerySet(models.QuerySet[Any]):
@@ -118,8 +119,10 @@ class PostQuerySet(models.QuerySet[Any]):
                 [list(found), list(found.values())],
             )
 
-    def write_looks(self, posts: Sequence["Post"]) -> None:
-        """Save what a settled batch of looks changed on these rows, in one statement."""
+    def write_looks(self, looks: Sequence[tuple[UUID, bool, datetime | None, str | None, str, str]]) -> None:
+        """Save what a settled batch of looks changed, in one statement: of each post its id, is_reconciled, posted_at,
+        api_id, author_id and ownership."""
+        ids, reconciled, posted, api_ids, authors, ownerships = zip(*looks, strict=True)
         with connection.cursor() as cursor:
             cursor.execute(
                 """
@@ -130,14 +133,24 @@ class PostQuerySet(models.QuerySet[Any]):
                     AS new (id, is_reconciled, posted_at, api_id, author_id, ownership)
                 WHERE row.id = new.id
                 """,
-                [
-                    [post.pk for post in posts],
-                    [post.is_reconciled for post in posts],
-                    [post.posted_at for post in posts],
-                    [post.api_id for post in posts],
-                    [post.author_id for post in posts],
-                    [post.ownership for post in posts],
-                ],
+                [array(ids), array(reconciled), array(posted), list(api_ids), list(authors), list(ownerships)],
+            )
+
+
+class PostTextQuerySet(models.QuerySet[Any]):
+    """What posts call themselves."""
+
+    def write_author_handles(self, handles: Mapping[UUID, str]) -> None:
+        """Save who published these posts, in one statement."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                INSERT INTO campaigns_posttext (post_id, title, description, author_handle)
+                SELECT post_id, '', '', handle FROM unnest(%s::uuid[], %s::text[]) AS new (post_id, handle)
+                ORDER BY post_id
+                ON CONFLICT (post_id) DO UPDATE SET author_handle = EXCLUDED.author_handle
+                """,
+                [array(handles), list(handles.values())],
             )
 
 

@@ -96,6 +96,13 @@ def spend(spent: Spent, budget: Budget, now: datetime, cost: int = 1) -> Spent:
     return Spent(paid_until, _quota_day(spent, budget, now), used_on(spent, budget, now) + cost)
 
 
+def take_back(spent: Spent, budget: Budget, now: datetime, cost: int) -> Spent:
+    """The account after calls that were paid for and not made."""
+    paid_until = spent.paid_until - _share(budget, cost) if spent.paid_until else None
+    left = max(0, used_on(spent, budget, now) - cost)  # of a day that has ended meanwhile nothing comes back
+    return Spent(paid_until, _quota_day(spent, budget, now), left)
+
+
 def _share(budget: Budget, cost: int) -> timedelta:
     """A call's share of the window: three quarters of the limit leave evenly, on top of the quarter at once."""
     return -(-timedelta(seconds=budget.rate_window_s) * 4 * cost // (3 * budget.rate_calls))

@@ -31,7 +31,7 @@ is the claim's counted verdict. A claim has five looks at most.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -88,6 +88,11 @@ class Figures:
     views: int | None = None
     clicks: int | None = None
     conversions: int | None = None
+
+    @property
+    def by_metric(self) -> tuple[tuple[str, int | None], ...]:
+        """Each metric with its figure, in the order in which they are told."""
+        return (("views", self.views), ("clicks", self.clicks), ("conversions", self.conversions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +182,10 @@ def judge(claim: Claim, truth: Truth, *, platform: str, rules: Rules, lags: Mapp
     if truth.fetched_at < claim.claimed_at:
         raise ValueError("a claim is never judged by a snapshot from before it")
     windows = {} if Status.TOO_EARLY in looks.previous else _open_windows(claim, truth, lags)
-    counted = asdict(truth.standing_since_claim)
+    counted = dict(truth.standing_since_claim.by_metric)
     metrics = {
         metric: rules.weigh(metric, claimed, counted[metric], lagging=metric in windows)
-        for metric, claimed in asdict(claim.figures).items()
+        for metric, claimed in claim.figures.by_metric
         if claimed is not None
     }
     if not metrics:

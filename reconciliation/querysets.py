@@ -11,6 +11,7 @@ from django.db import connection, models
 from django.db.models import Count, Exists, F, Max, Min, OrderBy, OuterRef, Prefetch, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, TruncDate
 
+from config.bulk import array
 from config.models import AppendOnlyQuerySet
 from reconciliation.sums import COMPARED, POST_ORDERS, SUMS
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from affiliates.models import User
     from campaigns.querysets import PostQuerySet
-    from reconciliation.models import PostState
 
 
 def _visible_posts(user: "User | AnonymousUser") -> "models.QuerySet[Any]":
@@ -167,6 +167,10 @@ class RunQuerySet(models.QuerySet[Any]):
         return runs if livemode is None else runs.exclude(run_jobs__job__post__campaign__livemode=not livemode)
 
 
+LookRow = tuple[UUID, UUID | None, UUID | None, UUID | None, datetime | None, datetime | None]
+"""What `PostStateQuerySet.write_looks` takes of each post."""
+
+
 class PostStateQuerySet(models.QuerySet[Any]):
     """How posts stand now."""
 
@@ -187,8 +191,9 @@ class PostStateQuerySet(models.QuerySet[Any]):
             "latest_snapshot",
         )
 
-    def write_looks(self, states: Sequence["PostState"]) -> None:
-        """Save what a settled batch changed on these rows, in one statement."""
+    def write_looks(self, looks: "Sequence[LookRow]") -> None:
+        """Save what a settled batch changed, in one statement: of each post its id, its current and its counted
+        verdict, its newest snapshot, when it was last asked about and when it was first seen live."""
         with connection.cursor() as cursor:
             cursor.execute(
                 """
@@ -199,14 +204,7 @@ class PostStateQuerySet(models.QuerySet[Any]):
                     AS new (post, current_verdict, counted_verdict, snapshot, fetched_at, seen_live_at)
                 WHERE row.post_id = new.post
                 """,
-                [
-                    [state.post_id for state in states],
-                    [state.current_verdict_id for state in states],
-                    [state.counted_verdict_id for state in states],
-                    [state.latest_snapshot_id for state in states],
-                    [state.last_fetched_at for state in states],
-                    [state.seen_live_at for state in states],
-                ],
+                [array(column) for column in zip(*looks, strict=True)],
             )
 
     def with_verdict(self, word: str) -> Self:

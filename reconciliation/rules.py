@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 from itertools import product
 from uuid import UUID
 
@@ -61,7 +62,15 @@ def worst(levels: Iterable[Level | None]) -> Level | None:
 
 def half_even(value: Fraction, places: int) -> Decimal:
     """`value` rounded half to even. Exact for numbers of any size, whatever decimal context is in force."""
-    return Decimal(f"{round(value * 10**places)}E-{places}")
+    whole, rest = divmod(value.numerator * 10**places, value.denominator)
+    if (rest * 2, whole % 2) > (value.denominator, 0):  # above the middle, or in the middle of an odd and an even one
+        whole += 1
+    return Decimal(f"{whole}E-{places}")
+
+
+@lru_cache(maxsize=1_000)
+def _exact(percentage: Decimal) -> Fraction:
+    return Fraction(percentage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +100,9 @@ class Thresholds:
 
     def level_at(self, percentage: Fraction) -> Level:
         """The level of an exact percentage over, before the floor."""
-        if percentage > Fraction(self.high_above_pct):
+        if percentage > _exact(self.high_above_pct):
             return Level.HIGH
-        return Level.MEDIUM if percentage >= Fraction(self.medium_from_pct) else Level.LOW
+        return Level.MEDIUM if percentage >= _exact(self.medium_from_pct) else Level.LOW
 
     def level(self, claimed: int, truth: int) -> Level | None:
         """The level of a claimed figure against its truth; None when it is not over."""

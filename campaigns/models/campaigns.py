@@ -14,7 +14,7 @@ from django.db.models.functions import Lower
 from affiliates.models import Affiliate
 from campaigns import landing
 from campaigns.naming import CODE
-from campaigns.querysets import AdvertiserQuerySet, CampaignQuerySet, PostQuerySet
+from campaigns.querysets import AdvertiserQuerySet, CampaignQuerySet, PostQuerySet, PostTextQuerySet
 from campaigns.rates import Rates
 from config import clock
 from config.models import Row
@@ -368,6 +368,8 @@ class PostText(models.Model):
     title = models.CharField(max_length=300, blank=True)
     description = models.TextField(max_length=5000, blank=True)
     author_handle = models.CharField(max_length=120, blank=True)
+
+    objects = PostTextQuerySet.as_manager()
 
     def __str__(self) -> str:
         return self.title

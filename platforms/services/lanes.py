@@ -1,5 +1,7 @@
 """What happens to lanes: parked and resumed, told to wait, paid for call by call, stopped by a platform's breaker."""
 
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
@@ -84,46 +86,89 @@ class Purse:
 
     connection_id: UUID
 
-    @transaction.atomic
     def pay(self, cost: int = 1) -> None:
         """Raises BudgetSpentError, and spends nothing, where the call may not leave now."""
-        lane = Connection.objects.select_for_update(of=("self",), no_key=True).select_related("platform")
-        connection = lane.get(pk=self.connection_id)
+        self.pay_ahead([cost])
+
+    @transaction.atomic
+    def pay_ahead(self, costs: Sequence[int]) -> int:
+        """Pay for as many of these calls, in their order, as may leave now; returns how many. Raises BudgetSpentError,
+        and spends nothing, where not even the first one may."""
+        connection = self._locked()
         now, limits = clock.now(), connection.platform.budget
-        allowed_at = budget.spendable_at(connection.spent, limits, now, cost)
-        if allowed_at > now:
-            raise _budget_spent(connection, allowed_at, now)
-        spent = budget.spend(connection.spent, limits, now, cost)
-        Connection.objects.filter(pk=connection.pk).update(
+        spent, paid = connection.spent, 0
+        for cost in costs:
+            allowed_at = budget.spendable_at(spent, limits, now, cost)
+            if allowed_at > now:
+                if not paid:
+                    raise _budget_spent(connection, allowed_at, now)
+                break
+            spent, paid = budget.spend(spent, limits, now, cost), paid + 1
+        self._save(spent)
+        return paid
+
+    @transaction.atomic
+    def take_back(self, cost: int) -> None:
+        """What was paid for calls that were not made."""
+        connection = self._locked()
+        self._save(budget.take_back(connection.spent, connection.platform.budget, clock.now(), cost))
+
+    def _locked(self) -> Connection:
+        lanes = Connection.objects.select_for_update(of=("self",), no_key=True).select_related("platform")
+        lane: Connection = lanes.get(pk=self.connection_id)
+        return lane
+
+    def _save(self, spent: budget.Spent) -> None:
+        Connection.objects.filter(pk=self.connection_id).update(
             paid_until=spent.paid_until, quota_day=spent.day, quota_used=spent.used
         )
 
 
 class Calls:
     """The calls of one piece of work on a lane: each is paid for before it leaves, and the platform's breaker is asked
-    before the first. As a context it notes with the breaker what they came to; work that made none says nothing.
+    before the first. As a context it notes with the breaker what they came to, takes back what was paid ahead and not
+    used, and says nothing of work that made no call.
 
-    What adapters call is `pay`. Raises NotNowError where a call may not leave.
+    What adapters call is `pay`; several threads may, once the first call has been answered. Raises NotNowError where a
+    call may not leave.
     """
 
     def __init__(self, lane: Connection) -> None:
         self.lane = lane
         self.made = 0
+        self.failure: PlatformError | None = None
+        """What ended a work in the middle of which some calls were answered."""
+        self._paid_ahead = 0
         self._purse = Purse(lane.pk)
+        self._paying = threading.Lock()
+
+    def pay_ahead(self, costs: Sequence[int]) -> int:
+        """Pay for calls before they are made, in one go; returns how many may leave now. Raises BudgetSpentError."""
+        paid = self._purse.pay_ahead(costs)
+        self._paid_ahead += sum(costs[:paid])
+        return paid
 
     def pay(self, cost: int = 1) -> None:
         """Once paid for and let through, the call leaves."""
-        self._purse.pay(cost)
-        if not self.made and admit_call(connection=self.lane):
-            raise BreakerOpenError(
-                ErrorKind.UNAVAILABLE, "breaker_open", f"{self.lane.platform}: the breaker is open.", 1
-            )
-        self.made += 1
+        with self._paying:
+            if self._paid_ahead >= cost:
+                self._paid_ahead -= cost
+            else:
+                self._purse.pay(cost)
+            if not self.made and admit_call(connection=self.lane):
+                self._paid_ahead += cost
+                raise BreakerOpenError(
+                    ErrorKind.UNAVAILABLE, "breaker_open", f"{self.lane.platform}: the breaker is open.", 1
+                )
+            self.made += 1
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if self._paid_ahead:
+            self._purse.take_back(self._paid_ahead)
+        error = error or self.failure
         if not self.made or isinstance(error, NotNowError):
             return
         if isinstance(error, PlatformError) and error.is_failure:

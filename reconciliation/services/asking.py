@@ -1,5 +1,9 @@
 """Asking a platform about a batch of posts: by the ids that its API takes, as the lane whose credential it is.
 
+A batch of several calls is paid for in one go. Its first call leaves alone, since it tells whether the platform is
+there; then several are under way at once. What ends them (the platform is away, throttles us, refuses the credential)
+leaves the rest unasked; a call that failed for itself leaves its own posts unanswered.
+
 The ids of links are the API's own on most platforms. Where they are not, the API's are looked up among the posts of the
 account that the lane belongs to, once, and kept on the post.
 """
@@ -7,15 +11,20 @@ account that the lane belongs to, once, and kept on the post.
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass, field, replace
+from threading import Event
 
+import structlog
+from django.db import connection as database
 from django.db.models import F
 
 from campaigns.models import Post
 from config import clock
 from platforms.adapters import NOT_CONNECTED, NOT_LISTED, adapter_of
-from platforms.adapters.base import Adapter, Wanted
-from platforms.errors import ErrorKind, PlatformError
+from platforms.adapters.base import Adapter, PlatformAPIResponse, Wanted
+from platforms.errors import ErrorKind, PlatformError, UnansweredError
 from platforms.links import PostLink, identify
 from platforms.metrics import Availability, PostReading
 from platforms.models import Account, Connection
@@ -29,13 +38,17 @@ from reconciliation.services.settling import Answer
 IDENTIFIED_AT_ONCE = 2_000
 """Posts of a lane whose ids are looked for in one reading of the owner's list."""
 
+CALLS_AT_ONCE = 8
+"""Calls of one batch that are under way together: fewer than the connections that are kept."""
+CALLS_BEGIN_WITHIN_S = 6.0
+"""With a call's own time and the settling it stays below the time-out of the queue's tasks and below the lease."""
 DISCOVERY_S = 8.0
 """Looking posts up by their owners takes a call for each; what is not reached in this time waits for the next batch."""
 
 Unanswered = list[tuple[PlatformError, list[Job]]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Caller:
     """A lane with all that its calls need."""
 
@@ -43,6 +56,10 @@ class _Caller:
     adapter: Adapter
     token: str | None
     calls: Calls
+    request_ids: Mapping[str, set[str]] = field(default_factory=dict)
+    """Who asked for the posts, by the API's ids: for the log."""
+    _is_over: Event = field(default_factory=Event)
+    _begins_until: float = field(default_factory=lambda: time.monotonic() + CALLS_BEGIN_WITHIN_S)
 
     @property
     def sees_owners_posts_only(self) -> bool:
@@ -50,39 +67,96 @@ class _Caller:
         return self.token is None and self.adapter.resolves_ids
 
     def fetch(self, ids: Sequence[str]) -> tuple[dict[str, PostReading], dict[str, PlatformError]]:
-        """What the platform says of these, by the API's own ids, and what it left open."""
-        if not ids:
+        """What the platform says of these, by the API's own ids, and what it left open. What made an end of it all is
+        the `failure` of the calls."""
+        size = self.adapter.batch_size
+        parts = [ids[start : start + size] for start in range(0, len(ids), size)]
+        if not parts:
             return {}, {}
-        response = self.adapter.fetch(shared_http, ids, token=self.token, spend=self.calls.pay)
-        if response.rest_s:
-            hold_connection(connection_id=self.lane.pk, wait_s=response.rest_s)
-        return response.readings, response.unanswered
+        readings: dict[str, PostReading] = {}
+        unanswered: dict[str, PlatformError] = {}
+        for part, outcome in zip(parts, self._outcomes(parts), strict=True):
+            if isinstance(outcome, PlatformError):
+                unanswered |= dict.fromkeys(part, outcome)
+                continue
+            readings |= outcome.readings
+            unanswered |= outcome.unanswered
+            if outcome.rest_s:
+                hold_connection(connection_id=self.lane.pk, wait_s=outcome.rest_s)
+        return readings, unanswered
+
+    def _outcomes(self, parts: Sequence[Sequence[str]]) -> list[PlatformAPIResponse | PlatformError]:
+        try:
+            paid = self.calls.pay_ahead([len(part) if self.adapter.costs_by_post else 1 for part in parts])
+        except NotNowError as error:
+            self._end(error)
+            return [error] * len(parts)
+        outcomes = [self._call(parts[0])]  # however long it took to get here
+        if len(parts) > 1:
+            with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
+                begun = [pool.submit(copy_context().run, self._call_aside, part) for part in parts[1:paid]]
+                outcomes += [each.result() for each in begun]
+        return outcomes + [_not_reached()] * (len(parts) - len(outcomes))
+
+    def _call_aside(self, ids: Sequence[str]) -> PlatformAPIResponse | PlatformError:
+        try:
+            return self._call(ids) if time.monotonic() < self._begins_until else _not_reached()
+        finally:
+            database.close()  # this thread's own, should it have paid for a call more than was foreseen
+
+    def _call(self, ids: Sequence[str]) -> PlatformAPIResponse | PlatformError:
+        if self._is_over.is_set():
+            return _not_reached()
+        request_ids = sorted({name for each in ids for name in self.request_ids.get(each, ())})
+        try:
+            with structlog.contextvars.bound_contextvars(request_ids=request_ids):
+                answer = self.adapter.fetch(shared_http, ids, token=self.token, spend=self.calls.pay)
+        except UnansweredError as error:
+            return error  # it is about these posts, and says nothing of others
+        except PlatformError as error:
+            self._end(error)
+            return error
+        if answer.rest_s:
+            self._is_over.set()
+        return answer
+
+    def _end(self, error: PlatformError) -> None:
+        self._is_over.set()
+        self.calls.failure = self.calls.failure or error
 
 
-def ask(batch: Batch) -> tuple[Answer, Unanswered]:
-    """One call for the whole batch, or none where no platform needs to be asked; and the jobs that an answer in part
-    left open, each kind with its error. Raises PlatformError.
+def _not_reached() -> NotNowError:
+    return NotNowError(ErrorKind.UNAVAILABLE, "not_reached", "No call was left for it.", 1)
 
-    The moment of the fetch is the one before the call: a claim that comes while the answer is under way is later
+
+def ask(batch: Batch) -> tuple[Answer, Unanswered, PlatformError | None]:
+    """What the platform says of the batch, in as many calls as it takes, or none where no platform needs to be asked;
+    the jobs that were left open, each kind with its error; and the one of these errors that made an end of it all, if
+    one did. Raises PlatformError for what comes before the first such call.
+
+    The moment of the fetch is the one before the calls: a claim that comes while an answer is under way is later
     than it, and gets a look of its own.
     """
     fetched_at = clock.now()
     lane = batch.connection
     if lane is None:
-        return Answer(fetched_at=fetched_at, readings=None), []
+        return Answer(fetched_at=fetched_at, readings=None), [], None
     posts = {job.post.external_id: job.post for job in batch.jobs}
-    with Calls(lane) as calls:
-        caller = _Caller(lane, adapter_of(lane), token_of(lane), calls)
-        if _has_nothing_to_ask_with(caller):
-            return Answer(fetched_at, {each: _denied(each, lane) for each in posts}), []
-        readings, api_ids, left_open = _read(caller, posts)
-    renamed = {each: reading.api_id for each, reading in readings.items() if reading.api_id}
-    kept: dict[str, str | None] = {each: None for each, post in posts.items() if post.api_id == ""}
-    kept |= {each: api_id for each, api_id in api_ids.items() if api_id != each} | renamed
     jobs = defaultdict(list)
     for job in batch.jobs:
         jobs[job.post.external_id].append(job)
-    return Answer(fetched_at, readings, kept), [(error, jobs[each]) for each, error in left_open.items()]
+    with Calls(lane) as calls:
+        caller = _Caller(lane, adapter_of(lane), token_of(lane), calls)
+        if _has_nothing_to_ask_with(caller):
+            return Answer(fetched_at, {each: _denied(each, lane) for each in posts}), [], None
+        readings, api_ids, left_open = _read(caller, posts, jobs)
+    renamed = {each: reading.api_id for each, reading in readings.items() if reading.api_id}
+    kept: dict[str, str | None] = {each: None for each, post in posts.items() if post.api_id == ""}
+    kept |= {each: api_id for each, api_id in api_ids.items() if api_id != each} | renamed
+    unanswered: dict[PlatformError, list[Job]] = defaultdict(list)
+    for each, error in left_open.items():
+        unanswered[error] += jobs[each]
+    return Answer(fetched_at, readings, kept), list(unanswered.items()), calls.failure
 
 
 def shows_as_own(*, lane: Connection, post: Post) -> bool:
@@ -91,7 +165,9 @@ def shows_as_own(*, lane: Connection, post: Post) -> bool:
     account = Account.objects.filter(connection=lane, proven_at__isnull=False).first()
     with Calls(lane) as calls:
         caller = _Caller(lane, adapter_of(lane), token_of(lane), calls)
-        readings, _, _ = _read(caller, {post.external_id: post})
+        readings, _, _ = _read(caller, {post.external_id: post}, {})
+    if calls.failure:
+        raise calls.failure
     reading = readings.get(post.external_id)
     if account is None or reading is None or reading.availability != Availability.LIVE:
         return False
@@ -106,10 +182,13 @@ def _has_nothing_to_ask_with(caller: _Caller) -> bool:
 
 
 def _read(
-    caller: _Caller, posts: Mapping[str, Post]
+    caller: _Caller, posts: Mapping[str, Post], jobs: Mapping[str, Sequence[Job]]
 ) -> tuple[dict[str, PostReading], dict[str, str], dict[str, PlatformError]]:
     """Readings, the API's ids, and what stayed open with its reason; each by the ids that the posts' links have."""
     api_ids, readings, left_open = _identified(caller, posts)
+    caller.request_ids = {
+        api_id: {job.request_id for job in jobs.get(each, ()) if job.request_id} for each, api_id in api_ids.items()
+    }
     found, unanswered = caller.fetch(list(dict.fromkeys(api_ids.values())))
     newer, unread = _newer_editions(caller, found)
     found, unanswered = found | newer, unanswered | unread

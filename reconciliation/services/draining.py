@@ -15,13 +15,15 @@ from platforms.models import Connection
 from platforms.services.lanes import NotNowError, hold_connection, park_connection
 from reconciliation.services.asking import ask
 from reconciliation.services.identifying import identify_posts
-from reconciliation.services.jobs import PACE_S, Batch, Wait, give_back, lease_batch, wake
+from reconciliation.services.jobs import BATCH, PACE_S, Batch, Wait, give_back, lease_batch, wake
 from reconciliation.services.settling import Answer, settle
 
 log = structlog.get_logger(__name__)
 
-TIME_BUDGET_S = 12.0
-"""A drain that has worked so long hands the lane on, well before the queue's time-out would kill it."""
+TIME_BUDGET_S = 8.0
+"""A drain that has worked so long hands the lane on: its last batch may take as long as calls may begin and last, and
+must be settled before the queue's time-out."""
+LOGGED_REQUEST_IDS = 100
 RATE_LIMIT_DEFAULT_S = 60
 
 
@@ -39,6 +41,8 @@ def drain(*, connection_id: UUID | None, paced: bool = True) -> int:
             continue  # a full batch may have left meanwhile, and then it is this caller who waits for the next call
         if batch is None:
             return settled
+        if len(batch.jobs) >= BATCH:
+            wake(connection_id)  # there is more than one can do: whoever is free joins in
         settled += work(batch)
     wake(connection_id)
     return settled
@@ -46,44 +50,55 @@ def drain(*, connection_id: UUID | None, paced: bool = True) -> int:
 
 def work(batch: Batch) -> int:
     """Take one leased batch of looks to its end; returns how many were settled, 0 when the platform failed."""
-    request_ids = sorted({job.request_id for job in batch.jobs if job.request_id})
+    request_ids = sorted({job.request_id for job in batch.jobs if job.request_id})[:LOGGED_REQUEST_IDS]
     with structlog.contextvars.bound_contextvars(request_ids=request_ids):
         try:
             if not all(job.post.is_identified for job in batch.jobs):
                 return identify_posts(batch=batch)
-            answer, unanswered = ask(batch)
+            answer, unanswered, failure = ask(batch)
         except PlatformError as error:
             _after_platform_error(batch, error)
             return 0
         except Exception as error:  # our own fault: given back with its name, and raised to be seen
             give_back(batch=batch, error=type(error).__name__)
             raise
+        missed: set[UUID] = set()
         for reason, jobs in unanswered:
-            message, wait_s = f"{reason.kind}: {reason.code}", reason.retry_after_s
-            if batch.connection and wait_s:
-                hold_connection(connection_id=batch.connection.pk, wait_s=wait_s)
-            counts = reason.kind != ErrorKind.RATE_LIMIT and not isinstance(reason, NotNowError)
-            give_back(batch=replace(batch, jobs=jobs), error=message, retry_after_s=wait_s, counts=counts)
-        missed = {job.pk for _, jobs in unanswered for job in jobs}
+            missed |= {job.pk for job in jobs}
+            part = replace(batch, jobs=jobs)
+            if reason is failure:
+                _after_platform_error(part, reason)
+            else:
+                _after_no_answer(part, reason)
         answered = replace(batch, jobs=[job for job in batch.jobs if job.pk not in missed])
         settled = _settle(answered, answer) if answered.jobs else 0
         log.info("settled", lane=_lane(batch), looks=settled)
     return settled
 
 
+def _after_no_answer(batch: Batch, reason: PlatformError) -> None:
+    """Looks that an answer left open, or that no call was left for."""
+    if batch.connection and reason.retry_after_s and not isinstance(reason, NotNowError):
+        hold_connection(connection_id=batch.connection.pk, wait_s=reason.retry_after_s)
+    counts = reason.kind != ErrorKind.RATE_LIMIT and not isinstance(reason, NotNowError)
+    message = f"{reason.kind}: {reason.code}"
+    give_back(batch=batch, error=message, retry_after_s=reason.retry_after_s, counts=counts)
+
+
 def _settle(batch: Batch, answer: Answer) -> int:
-    """Settle the batch; should that fail, each look by itself, so that only the one at fault is given back."""
+    """Settle the batch; should that fail, each half of it by itself, so that only the look at fault is given back."""
     try:
         return settle(batch=batch, answer=answer)
     except Exception as error:
         if len(batch.jobs) == 1:
             give_back(batch=batch, error=type(error).__name__)
             raise
-        log.warning("batch_not_settled", lane=_lane(batch), error=type(error).__name__)
+        log.warning("batch_not_settled", lane=_lane(batch), looks=len(batch.jobs), error=type(error).__name__)
     settled, fault = 0, None
-    for job in batch.jobs:
+    middle = len(batch.jobs) // 2
+    for half in (batch.jobs[:middle], batch.jobs[middle:]):
         try:
-            settled += _settle(replace(batch, jobs=[job]), answer)
+            settled += _settle(replace(batch, jobs=half), answer)
         except Exception as error:  # noqa: BLE001 (raised below, once the others are settled)
             fault = error
     if fault:

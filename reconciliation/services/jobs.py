@@ -30,8 +30,8 @@ LEASE_S = 45
 """Longer than a call may take (10 s) plus settling; a holder that needs longer finds its lease void."""
 PACE_S = 1.0
 """A partial batch waits until so long after the lane's last call: few calls for many claims that come one by one."""
-UNASKED_BATCH = 200
-"""Looks that need no platform, settled together."""
+BATCH = 1_000
+"""Looks that are taken, asked about and settled together: more would make no statement cheaper."""
 UNIDENTIFIED_BATCH = 16
 """Short links that one worker opens, a few at a time, well before its lease lapses."""
 BACKOFF_BASE_S = 2
@@ -42,7 +42,7 @@ PRIORITY = {Job.Reason.SUBMISSION: 10, Job.Reason.MANUAL: 20, Job.Reason.SECOND_
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Jobs held together under one lease, for one call. Without a connection no platform is asked."""
+    """Jobs held together under one lease, asked about together. Without a connection no platform is asked."""
 
     lease: UUID
     connection: Connection | None
@@ -195,12 +195,12 @@ def _lock(jobs: QuerySet[Job], *, skip_locked: bool = False) -> list[UUID]:
 
 @transaction.atomic
 def lease_batch(*, connection_id: UUID | None, paced: bool = True) -> Batch | Wait | None:
-    """Take the lane's most urgent due jobs, up to what one call may ask. Attempts count before the work begins.
+    """Take the lane's most urgent due jobs, up to BATCH of them. Attempts count before the work begins.
 
-    The lane's row is locked for this short transaction, so one caller at a time decides. A full batch leaves at once;
-    a partial one waits until PACE_S after the lane's last call, and only one caller is told to wait for it: None for
-    all others, as for a lane with nothing due, one that is parked or told to wait, and one whose platform's breaker
-    is open.
+    The lane's row is locked for this short transaction, so one caller at a time decides. Full calls leave at once, as
+    many as the budget has left; what fills none waits until PACE_S after the lane's last call, and only one caller is
+    told to wait for it: None for all others, as for a lane with nothing due, one that is parked or told to wait, and
+    one whose platform's breaker is open.
     """
     lane = None
     if connection_id:  # a lock that lets the rows that point at the lane be written meanwhile
@@ -209,17 +209,19 @@ def lease_batch(*, connection_id: UUID | None, paced: bool = True) -> Batch | Wa
     now = clock.now()
     if lane and (lane.state != Connection.State.ACTIVE or (lane.not_before and lane.not_before > now)):
         return None
-    size = ADAPTER_CLASSES[lane.platform.slug].batch_size if lane else UNASKED_BATCH
     due = Job.objects.in_lane(connection_id).due(now).order_by("priority", "due_at", "id")
-    jobs = _take(due, size) if lane else _take_unasked(due)
+    jobs = _take(due, _affordable(lane, now)) if lane else _take_unasked(due)
     if not jobs:
         return None
     if lane:
+        size = ADAPTER_CLASSES[lane.platform.slug].batch_size
         next_call_at = _next_call_at(lane, now, paced=paced and len(jobs) < size)
         if next_call_at > now:
             return _wait_for_more(lane, next_call_at)
         if shut_until(connection=lane):
             return None
+        if paced and _next_call_at(lane, now, paced=True) > now:
+            jobs = jobs[: len(jobs) // size * size]
         Connection.objects.filter(pk=lane.pk).update(last_call_at=now, awaited_until=None)
         jobs += _same_content(jobs, due)
     lease = new_id()
@@ -232,6 +234,13 @@ def lease_batch(*, connection_id: UUID | None, paced: bool = True) -> Batch | Wa
     return Batch(lease, lane, jobs)
 
 
+def _affordable(lane: Connection, now: datetime) -> int:
+    """How many posts may be asked about now: what one call takes at least, so that somebody may wait for it."""
+    adapter = ADAPTER_CLASSES[lane.platform.slug]
+    calls = budget.free_now(lane.spent, lane.platform.budget, now)
+    return min(BATCH, max(adapter.batch_size, calls * (1 if adapter.costs_by_post else adapter.batch_size)))
+
+
 def _take(due: "QuerySet[Job]", size: int) -> list[Job]:
     """The first of these jobs that nobody else is taking."""
     return list(due.select_for_update(skip_locked=True, of=("self",)).select_related("post")[:size])
@@ -239,7 +248,7 @@ def _take(due: "QuerySet[Job]", size: int) -> list[Job]:
 
 def _take_unasked(due: "QuerySet[Job]") -> list[Job]:
     """Looks that ask no platform; where there are none, posts whose short link is to be opened first."""
-    unasked = _take(due.filter(post__is_identified=True), UNASKED_BATCH)
+    unasked = _take(due.filter(post__is_identified=True), BATCH)
     return unasked or _take(due.filter(post__is_identified=False), UNIDENTIFIED_BATCH)
 
 

@@ -2,14 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db.models import Q
 
 from affiliates.models import Affiliate
 from campaigns.models import Post, PostText
-from platforms.metrics import Availability, PostReading
+from platforms.metrics import Availability
 from platforms.models import Account, Connection, as_handle
+
+if TYPE_CHECKING:
+    from reconciliation.services.settling.judging import Look
 
 
 def ownership(author_id: str, handle: str, proven: Sequence[Account]) -> Post.Ownership:
@@ -30,27 +34,33 @@ def ownership(author_id: str, handle: str, proven: Sequence[Account]) -> Post.Ow
     return Post.Ownership.FOREIGN
 
 
-def note_authors(read: Sequence[tuple[Post, PostReading]], *, lane: Connection | None) -> None:
-    """Note on these posts who published them, as far as the platform says, and whether that is the claimant.
+def note_authors(looks: "Sequence[Look]", *, lane: Connection | None) -> None:
+    """Note on these looks who published their posts, as far as the platform says, and whether that is the claimant.
 
     What an affiliate's own connection shows without naming an author is that account's: it shows nobody else's.
     """
-    proven = Account.objects.filter(proven_at__isnull=False, affiliate__in={post.affiliate_id for post, _ in read})
-    accounts = list(proven)
+    read = [(look, look.reading) for look in looks if look.reading]
+    if not read:
+        return
+    proven: dict[tuple[UUID, UUID, bool], list[Account]] = defaultdict(list)
+    for account in Account.objects.proven().filter(affiliate__in={look.post.affiliate_id for look, _ in read}):
+        proven[account.affiliate_id, account.platform_id, account.livemode].append(account)
     own_lane = lane is not None and lane.affiliate_id is not None
-    named = []
-    for post, reading in read:
+    named: dict[UUID, str] = {}
+    for look, reading in read:
         handle = as_handle(reading.author_handle)
-        if reading.author_id and reading.author_id != post.author_id:
-            post.author_id = reading.author_id
-            named.append(PostText(post=post, author_handle=handle))
-        theirs = [each for each in accounts if _is_of(each, post)]
+        if reading.author_id and reading.author_id != look.author_id:
+            look.author_id = reading.author_id
+            named[look.post.id] = handle
+        post = look.post
+        theirs = proven.get((post.affiliate_id, post.platform_id, post.livemode), [])
         found = ownership(reading.author_id or "", handle, theirs)
         if found == Post.Ownership.UNKNOWN and own_lane and reading.availability == Availability.LIVE:
             found = Post.Ownership.PROVEN
         if found != Post.Ownership.UNKNOWN:
-            post.ownership = found
-    PostText.objects.bulk_create(named, update_conflicts=True, unique_fields=["post"], update_fields=["author_handle"])
+            look.ownership = found
+    if named:
+        PostText.objects.write_author_handles(named)
 
 
 def is_rightful(affiliate: Affiliate, post: Post) -> bool:

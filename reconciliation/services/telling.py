@@ -5,9 +5,10 @@ half a minute first, so that a worker that dies meanwhile leaves it to the sweep
 What fails for now is tried again for as long as Discord honours the token.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 import structlog
 from django.db import connection as database
@@ -15,6 +16,7 @@ from django.db import transaction
 from django.db.models import F
 
 from config import clock, vault
+from config.bulk import array
 from config.queue import enqueue
 from platforms.errors import PlatformError
 from reconciliation.discord import sending, words
@@ -36,9 +38,9 @@ class _Task:
     token: str
 
 
-def note_verdicts(verdicts: Sequence[ReconciliationLog]) -> None:
-    """These verdicts are to be told where their claims were made, as long as the answers there can be edited. In the
-    transaction that writes the verdicts."""
+def note_verdicts(verdicts: Mapping[UUID, UUID]) -> None:
+    """These verdicts, by the ids of their claims, are to be told where the claims were made, as long as the answers
+    there can be edited. In the transaction that writes the verdicts."""
     if not verdicts:
         return
     with database.cursor() as cursor:
@@ -50,11 +52,7 @@ def note_verdicts(verdicts: Sequence[ReconciliationLog]) -> None:
             WHERE row.claim_id = new.claim_id AND row.locked <> '' AND row.token_expires_at > %(now)s
             RETURNING row.id
             """,
-            {
-                "now": clock.now(),
-                "claims": [verdict.affiliate_report_id for verdict in verdicts],
-                "verdicts": [verdict.pk for verdict in verdicts],
-            },
+            {"now": clock.now(), "claims": array(verdicts), "verdicts": array(verdicts.values())},
         )
         ids = [row[0] for row in cursor.fetchall()]
     for interaction_id in ids:

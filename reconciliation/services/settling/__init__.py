@@ -1,0 +1,132 @@
+"""Settling: a batch of looks and one answer become snapshots, verdicts, trust and the next looks, in one transaction.
+
+For one post and for a thousand alike, each step is one statement, or a few, for the whole batch:
+
+1. Lock the batch's jobs, if the lease still holds; whoever lost it changes nothing (`found`).
+2. Read the posts, their open claims with their earlier verdicts, the rules and rates.
+3. Judge, in pure Python (`judging`, by the rules of `reconciliation.comparison`).
+4. Write snapshots (one wherever a verdict is drawn from it; else only where something changed), verdicts, trust
+   (`writing`).
+5. Bring up to date: the posts' state, jobs done, the next looks of claims still open.
+6. Queue the alert rules, and the merging of posts that may have turned out to be one content.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from config import clock
+from config.queue import enqueue
+from platforms.metrics import PostReading
+from reconciliation.models import AffiliateReport
+from reconciliation.services import owning, telling
+from reconciliation.services.jobs import Batch, lanes_of, wake
+from reconciliation.services.settling import found, judging, writing
+from reconciliation.services.settling.judging import NO_POST, Look
+
+__all__ = ["NO_POST", "Answer", "settle"]
+
+ALERT_CHUNK = 500
+"""Verdicts that the alert rules look at together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the platform said, by the ids that the posts' links have. `readings` None: no platform was asked.
+
+    `api_ids`: the ids that the platform's API takes, where they turned out to be others.
+    """
+
+    fetched_at: datetime
+    readings: Mapping[str, PostReading] | None
+    api_ids: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@transaction.atomic
+def settle(*, batch: Batch, answer: Answer) -> int:
+    """Settle a leased batch; returns how many looks were settled.
+
+    Settling twice, or under a lapsed lease, adds nothing.
+    """
+    jobs = found.lock_jobs(lease=batch.lease, job_ids=[job.pk for job in batch.jobs])
+    if not jobs:
+        return 0
+    posts = found.lock_posts([job.post_id for job in jobs])
+    claims = found.open_claims(list(posts))
+    terms = found.terms_of(posts)
+    looks = _looks(jobs, posts, claims, batch, answer)
+    owning.note_authors(looks, lane=batch.connection)
+    tracked = found.tracked(posts, as_of=answer.fetched_at)
+    reversed_since = found.reversed_since(posts, claims, as_of=answer.fetched_at)
+    for look in looks:
+        judging.note_proof(look)
+        judging.note_tracking(look, tracked)
+        judging.judge_claims(look, terms, reversed_since)
+    writing.write_snapshots(looks, terms.slugs)
+    writing.write_verdicts(looks, terms.ruleset)
+    writing.write_standing(looks)
+    writing.finish_jobs(looks)
+    _ask_for_next_looks(looks, batch)
+    _tell(looks)
+    return len(looks)
+
+
+def _looks(
+    jobs: Sequence[found.LockedJob],
+    posts: Mapping[UUID, found.FoundPost],
+    claims: Mapping[UUID, list[found.OpenClaim]],
+    batch: Batch,
+    answer: Answer,
+) -> list[Look]:
+    leased_for = {job.pk: job.due_at for job in batch.jobs}
+    looks = []
+    for job in jobs:
+        post = posts[job.post_id]
+        reading = None if answer.readings is None else answer.readings[post.external_id]
+        looks.append(
+            Look(
+                job,
+                post,
+                claims.get(post.id, []),
+                reading,
+                judging.snapshot_of(job, post, reading, answer.fetched_at, batch.connection),
+                rearmed=job.due_at > leased_for[job.id],
+                api_id=answer.api_ids.get(post.external_id, post.api_id),
+                author_id=post.author_id,
+                ownership=post.ownership,
+            )
+        )
+    return looks
+
+
+def _ask_for_next_looks(looks: Sequence[Look], batch: Batch) -> None:
+    """Posts with claims still open are looked at again, in the lane that they belong in now."""
+    still_open = [look for look in looks if look.open_until]
+    if not still_open:
+        return
+    asked = batch.connection.pk if batch.connection else None
+    on_a_platform = [look.post.id for look in still_open if look.job.connection_id]
+    lanes = lanes_of(on_a_platform) if on_a_platform else {}
+    due = []
+    for look in still_open:
+        lane = lanes.get(look.post.id)
+        due.append((look, lane, judging.next_look_at(look, lane, asked)))
+    writing.write_next_jobs(due)
+    for lane in {lane for _, lane, due_at in due if due_at <= clock.now()}:
+        wake(lane)  # a claim came meanwhile, perhaps for another lane than the one that is at work
+
+
+def _tell(looks: Sequence[Look]) -> None:
+    """Queue what follows from verdicts and from posts that turned out to be another."""
+    judged = [each for look in looks for each in look.verdicts]
+    from_discord = [each for each in judged if each.claim.method == AffiliateReport.Method.DISCORD]
+    telling.note_verdicts({each.claim.id: each.id for each in from_discord})
+    for look in looks:
+        if look.is_renamed:
+            enqueue("reconciliation.tasks.merge_twins", str(look.post.id))
+    counted = [str(each.id) for each in judged if each.is_counted]
+    for start in range(0, len(counted), ALERT_CHUNK):
+        enqueue("alerts.tasks.evaluate_verdicts", *counted[start : start + ALERT_CHUNK])
