@@ -5,16 +5,16 @@ What nobody knows is empty, never 0.
 
 from collections.abc import Mapping
 
-from django.db.models import Aggregate, BooleanField, Case, OuterRef, Q, Subquery, Sum, Value, When
+from django.db.models import BooleanField, Case, OuterRef, Q, Subquery, Value, When
 from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce
 
 from campaigns.exports import CAMPAIGNS
 from config.tables.exporting import Export
-from reconciliation.models import PostState
+from reconciliation.models import DayRollUp
 from reconciliation.rules import CLAIMABLE
-from reconciliation.sums import SUMS
+from reconciliation.sums import MONEY_AT_RISK, SUMS
 
 Columns = Mapping[str, str | Combinable]
 
@@ -118,10 +118,10 @@ POSTS = Export(
 """How posts stand now, in the columns of verdicts: those are empty beside a claim that waits for its first one."""
 
 
-def _of_campaign(sums: Aggregate, **narrowed: object) -> Subquery:
+def _of_campaign(sums: Combinable, **narrowed: object) -> Subquery:
     """A sum over the posts that stand in a campaign; null where it has none."""
-    posts = PostState.objects.filter(post__campaign=OuterRef("pk"), **narrowed).standing().order_by()
-    return Subquery(posts.values("post__campaign").annotate(figure=sums).values("figure"))
+    posts = DayRollUp.objects.filter(campaign=OuterRef("pk"), **narrowed).order_by()
+    return Subquery(posts.values("campaign").annotate(figure=sums).values("figure"))
 
 
 CAMPAIGNS_WITH_FIGURES = Export(
@@ -130,11 +130,7 @@ CAMPAIGNS_WITH_FIGURES = Export(
         **CAMPAIGNS.columns,
         "posts": Coalesce(_of_campaign(SUMS["posts"]), 0),
         **{name: _of_campaign(SUMS[name]) for name in ("claimed_views", "verified_views", "over_claimed_views")},
-        "money_at_risk": _of_campaign(
-            Sum("current_verdict__money_at_risk"),
-            current_verdict__status="DISCREPANCY",
-            current_verdict__currency=OuterRef("currency"),
-        ),
+        "money_at_risk": _of_campaign(MONEY_AT_RISK, currency=OuterRef("currency")),
     },
     advertiser=CAMPAIGNS.advertiser,
     advertiser_only=CAMPAIGNS.advertiser_only,

@@ -1,24 +1,24 @@
 """Sets of claims, verdicts, jobs and current states that have a name."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.apps import apps
 from django.db import connection, models
-from django.db.models import Count, Exists, F, Max, Min, OrderBy, OuterRef, Prefetch, Q, Subquery, Sum, Value
-from django.db.models.functions import Coalesce, TruncDate
+from django.db.models import Aggregate, Count, Exists, F, Max, Min, OrderBy, OuterRef, Prefetch, Q, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
 
 from config.bulk import array
 from config.models import AppendOnlyQuerySet
-from reconciliation.sums import COMPARED, POST_ORDERS, SUMS
+from reconciliation.sums import MEASURES, POST_ORDERS, SUMS
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
     from affiliates.models import User
+    from campaigns.models import Post
     from campaigns.querysets import PostQuerySet
 
 
@@ -167,12 +167,33 @@ class RunQuerySet(models.QuerySet[Any]):
         return runs if livemode is None else runs.exclude(run_jobs__job__post__campaign__livemode=not livemode)
 
 
-LookRow = tuple[UUID, UUID | None, UUID | None, UUID | None, datetime | None, datetime | None]
-"""What `PostStateQuerySet.write_looks` takes of each post."""
+class Looked(NamedTuple):
+    """How a post stands after a look, by ids: a row of `PostStateQuerySet.write_looks`."""
+
+    post: UUID
+    current_verdict: UUID | None
+    counted_verdict: UUID | None
+    latest_snapshot: UUID | None
+    last_fetched_at: datetime | None
+    seen_live_at: datetime | None
 
 
-class PostStateQuerySet(models.QuerySet[Any]):
+class CountableQuerySet(models.QuerySet[Any]):
+    """Rows that stand for posts."""
+
+    number: Aggregate
+    """Of how many posts, in all, some rows are."""
+
+    def counts_by(self, column: str) -> dict[Any, int]:
+        """How many posts there are of each value of a column that has any."""
+        counts = self.order_by().values_list(column).annotate(n=self.number)
+        return dict(counts.filter(n__gt=0))
+
+
+class PostStateQuerySet(CountableQuerySet):
     """How posts stand now."""
+
+    number = Count("pk")
 
     def visible_to(self, user: "User | AnonymousUser") -> Self:
         """Those of posts this user may see."""
@@ -191,66 +212,98 @@ class PostStateQuerySet(models.QuerySet[Any]):
             "latest_snapshot",
         )
 
-    def write_looks(self, looks: "Sequence[LookRow]") -> None:
-        """Save what a settled batch changed, in one statement: of each post its id, its current and its counted
-        verdict, its newest snapshot, when it was last asked about and when it was first seen live."""
+    def take(self, post: "Post") -> None:
+        """Lock how a post stands before it is displaced or merged, which changes both rows: job, state, post is the
+        order in which claiming and settling take them."""
+        list(self.select_for_update().filter(post=post))
+
+    def write_claims(self, claims: Mapping[UUID, UUID]) -> None:
+        """Make these claims, by the ids of their posts, the current ones, in one statement. None has a verdict yet."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                INSERT INTO reconciliation_poststate (
+                    post_id, campaign_id, platform_id, affiliate_id, is_standing,
+                    current_claim_id, claimed_at, claimed_on, claimed_views, verdict, currency
+                )
+                SELECT post.id, post.campaign_id, post.platform_id, post.affiliate_id,
+                    post.displaced_at IS NULL AND post.merged_into_id IS NULL,
+                    claim.id, claim.claimed_at, (claim.claimed_at AT TIME ZONE advertiser.time_zone)::date,
+                    claim.claimed_views, 'pending', ''
+                FROM unnest(%s::uuid[], %s::uuid[]) AS new (post, claim)
+                    JOIN campaigns_post AS post ON post.id = new.post
+                    JOIN reconciliation_affiliatereport AS claim ON claim.id = new.claim
+                    JOIN campaigns_campaign AS campaign ON campaign.id = post.campaign_id
+                    JOIN campaigns_advertiser AS advertiser ON advertiser.id = campaign.advertiser_id
+                ORDER BY post.id
+                ON CONFLICT (post_id) DO UPDATE
+                SET current_claim_id = excluded.current_claim_id, claimed_at = excluded.claimed_at,
+                    claimed_on = excluded.claimed_on, claimed_views = excluded.claimed_views,
+                    current_verdict_id = NULL, verdict = 'pending', views_discrepancy = NULL, views_diff_pct = NULL,
+                    money_at_risk = NULL, currency = ''
+                """,
+                [array(claims), array(claims.values())],
+            )
+
+    def write_looks(self, looks: Sequence[Looked]) -> None:
+        """Save what a settled batch found of these posts, in one statement."""
         with connection.cursor() as cursor:
             cursor.execute(
                 """
                 UPDATE reconciliation_poststate AS row
                 SET current_verdict_id = new.current_verdict, counted_verdict_id = new.counted_verdict,
-                    latest_snapshot_id = new.snapshot, last_fetched_at = new.fetched_at, seen_live_at = new.seen_live_at
+                    latest_snapshot_id = new.snapshot, last_fetched_at = new.fetched_at,
+                    seen_live_at = new.seen_live_at,
+                    verdict = lower(CASE
+                        WHEN verdict.id IS NULL THEN 'pending'
+                        WHEN verdict.status = 'DISCREPANCY' THEN verdict.discrepancy_level
+                        ELSE verdict.status
+                    END),
+                    views_discrepancy = verdict.views_discrepancy, views_diff_pct = verdict.views_diff_pct,
+                    money_at_risk = verdict.money_at_risk,
+                    currency = CASE WHEN verdict.money_at_risk IS NULL THEN '' ELSE verdict.currency END
                 FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::timestamptz[], %s::timestamptz[])
                     AS new (post, current_verdict, counted_verdict, snapshot, fetched_at, seen_live_at)
+                    LEFT JOIN reconciliation_reconciliationlog AS verdict ON verdict.id = new.current_verdict
                 WHERE row.post_id = new.post
                 """,
                 [array(column) for column in zip(*looks, strict=True)],
             )
 
-    def with_verdict(self, word: str) -> Self:
-        """Those whose current verdict reads so: `high`, `medium`, `low`, or a status in lower case, or `pending`."""
-        if word == "pending":
-            return self.filter(current_verdict=None)
-        if word in ("high", "medium", "low"):
-            return self.filter(current_verdict__status="DISCREPANCY", current_verdict__discrepancy_level=word.upper())
-        return self.filter(current_verdict__status=word.upper())
-
     def standing(self) -> Self:
         """Those whose post was neither displaced by a proven owner nor merged into another."""
-        return self.filter(post__displaced_at=None, post__merged_into=None)
+        return self.filter(is_standing=True)
 
     def matching(self, text: str) -> Self:
         """Those whose title, address or affiliate contains the text, in any case."""
         return self.filter(
-            Q(post__text__title__icontains=text)
-            | Q(post__url__icontains=text)
-            | Q(post__affiliate__name__icontains=text)
+            Q(post__text__title__icontains=text) | Q(post__url__icontains=text) | Q(affiliate__name__icontains=text)
         )
+
+    def in_order(self, ids: Sequence[UUID]) -> list["PostState"]:
+        """Those of these posts, in their order, with all that a row shows."""
+        found = self.for_list().in_bulk(ids)
+        return [found[pk] for pk in ids if pk in found]
+
+    def as_of(self) -> datetime | None:
+        """When one of them was last looked at."""
+        moment: datetime | None = self.aggregate(as_of=Max("last_fetched_at"))["as_of"]
+        return moment
 
     def sorted_by(self, name: str) -> Self:
         """By a name of `POST_ORDERS`, downwards with a minus before it. What nobody knows comes last either way."""
-        key = OrderBy(POST_ORDERS[name.removeprefix("-")], descending=name.startswith("-"), nulls_last=True)
-        return self.order_by(key, "-post_id")
+        column, is_down = name.removeprefix("-"), name.startswith("-")
+        # An index holds what is always known in the order that PostgreSQL takes for granted.
+        nulls_last = None if column == "claimed_at" else True
+        key = OrderBy(POST_ORDERS[column], descending=is_down, nulls_last=nulls_last)
+        return self.order_by(key, "-post_id" if is_down else "post_id")
 
-    def verdict_counts(self) -> dict[str, int]:
-        """How many posts read each word of `with_verdict`, and `all`."""
-        rows = self.order_by().values_list("current_verdict__status", "current_verdict__discrepancy_level")
-        counts = {"all": 0}
-        for status, level, n in rows.annotate(n=Count("pk")):
-            word = "pending" if status is None else (level if status == "DISCREPANCY" else status).lower()
-            counts[word] = counts.get(word, 0) + n
-            counts["all"] += n
-        return counts
 
-    def platform_counts(self, among: Self) -> list[tuple[str, str, int]]:
-        """The platforms of these posts by name: slug, name, and how many of `among` are there."""
-        rows = self.order_by("post__platform__name").values_list("post__platform__slug", "post__platform__name")
-        return list(rows.annotate(n=_count_of(among)))
+class RollUpQuerySet(CountableQuerySet):
+    """Sums over posts that stand."""
 
-    def affiliate_counts(self, among: Self) -> list[tuple[str, str, int]]:
-        """The affiliates of these posts by name: id, name, and how many of `among` are theirs."""
-        rows = self.order_by("post__affiliate__name").values_list("post__affiliate_id", "post__affiliate__name")
-        return [(str(pk), name, n) for pk, name, n in rows.annotate(n=_count_of(among))]
+    number = Sum("post_count")
+    key: tuple[str, ...]
 
     def totals(self) -> dict[str, Any]:
         """What was claimed for these posts, how much of it was found, and what is not judged yet: see `SUMS`.
@@ -261,44 +314,102 @@ class PostStateQuerySet(models.QuerySet[Any]):
 
     def totals_by_campaign(self) -> dict[UUID, dict[str, Any]]:
         """The totals of each campaign these posts belong to."""
-        rows = self.order_by().values("post__campaign").annotate(**SUMS)
-        return {row.pop("post__campaign"): row for row in rows}
-
-    def totals_by_claim_day(self, time_zone: str) -> "models.QuerySet[Any]":
-        """Claimed and verified views by the day of the current claim, oldest first: day, posts, claimed, verified.
-
-        Only claims that could be compared have figures, so that the gap between the two is what was not found.
-        """
-        day = TruncDate("current_claim__claimed_at", tzinfo=ZoneInfo(time_zone))
-        rows: models.QuerySet[Any] = (
-            self.order_by()
-            .values(day=day)
-            .annotate(
-                posts=Count("pk"),
-                claimed=Sum("current_claim__claimed_views", filter=COMPARED),
-                verified=SUMS["verified_views"],
-            )
-            .order_by("day")
-        )
-        return rows
+        rows = self.order_by().values("campaign").annotate(**SUMS).filter(posts__gt=0)
+        return {row.pop("campaign"): row for row in rows}
 
     def money_at_risk(self, *by: str) -> "models.QuerySet[Any]":
         """Over-claimed quantity × rate of the current discrepancies, a row for each currency and `by`. Never mixed."""
         rows: models.QuerySet[Any] = (
-            self.filter(current_verdict__status="DISCREPANCY", current_verdict__money_at_risk__isnull=False)
-            .order_by("current_verdict__currency")
-            .values(*by, currency=F("current_verdict__currency"))
-            .annotate(
-                amount=Sum("current_verdict__money_at_risk"),
-                posts=Count("pk"),
-                affiliates=Count("post__affiliate", distinct=True),
+            self.exclude(currency="")
+            .order_by("currency")
+            .values(*by, "currency")
+            .annotate(amount=Sum("money_sum"), posts=Sum("post_count"))
+            .filter(posts__gt=0)
+        )
+        return rows
+
+    def platforms(self) -> list[tuple[str, str]]:
+        """Where these posts are, by name: slug, name."""
+        rows = self.order_by("platform__name").values_list("platform__slug", "platform__name")
+        return [(slug, name) for slug, name, _ in rows.annotate(n=self.number).filter(n__gt=0)]
+
+    def fold(self, limit: int) -> int:
+        """Fold the keys of some increments, the oldest, into a row each; returns how many increments that were.
+
+        One statement: whoever reads the sums meanwhile finds the same as before and after. One caller at a time.
+        """
+        table = self.model._meta.db_table
+        key = ", ".join(self.key)
+        sums = ", ".join(f"sum({column}) AS {column}" for column in MEASURES)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""
+                WITH fresh AS (
+                    SELECT DISTINCT {key}
+                    FROM (SELECT {key} FROM {table} WHERE NOT is_folded ORDER BY id LIMIT %s) AS oldest
+                ), gone AS (
+                    DELETE FROM {table} AS row USING fresh
+                    WHERE ({", ".join(f"row.{column}" for column in self.key)})
+                        = ({", ".join(f"fresh.{column}" for column in self.key)})
+                    RETURNING row.*
+                ), folded AS (
+                    INSERT INTO {table} ({key}, {", ".join(MEASURES)}, is_folded)
+                    SELECT *, true FROM (SELECT {key}, {sums} FROM gone GROUP BY {key}) AS summed WHERE post_count <> 0
+                )
+                SELECT count(*) FROM gone WHERE NOT is_folded
+                """,
+                [limit],
             )
+            [(increments,)] = cursor.fetchall()
+        return int(increments)
+
+
+class DayRollUpQuerySet(RollUpQuerySet):
+    """Sums by campaign and day."""
+
+    key = ("campaign_id", "platform_id", "day", "verdict", "currency")
+
+    def totals_by_claim_day(self, days: int) -> "models.QuerySet[Any]":
+        """Claimed and verified views of so many days up to the newest claim, oldest first: day, claimed, verified.
+
+        Only claims that could be compared have figures, so that the gap between the two is what was not found.
+        """
+        last = self.order_by().values("day").annotate(n=self.number).filter(n__gt=0)
+        rows: models.QuerySet[Any] = (
+            self.filter(day__gt=Subquery(last.order_by("-day").values("day")[:1]) - timedelta(days=days))
+            .order_by("day")
+            .values("day")
+            .annotate(
+                n=self.number,
+                claimed=SUMS["verified_views"] + SUMS["over_claimed_views"],
+                verified=SUMS["verified_views"],
+            )
+            .filter(n__gt=0)
         )
         return rows
 
 
-def _count_of(among: PostStateQuerySet) -> Count:
-    return Count("pk", filter=Q(pk__in=among.order_by().values("pk")))
+class AffiliateRollUpQuerySet(RollUpQuerySet):
+    """Sums by campaign and affiliate."""
+
+    key = ("campaign_id", "platform_id", "affiliate_id", "verdict", "currency")
+
+    def affiliates(self, limit: int, *, chosen: UUID | None) -> list[tuple[UUID, str]]:
+        """Whose these posts are, by name: id, name. Of more than `limit` affiliates those with the most posts, and the
+        chosen one."""
+        each = self.order_by().values_list("affiliate").annotate(n=self.number).filter(n__gt=0)
+        most = Q(pk__in=[affiliate for affiliate, _ in each.order_by("-n")[:limit]])
+        names = apps.get_model("affiliates", "Affiliate").objects.order_by("name", "pk").values_list("pk", "name")
+        return list(names.filter(most | Q(pk__in=self.filter(affiliate=chosen).values("affiliate"))))
+
+    def affiliate_totals(self) -> dict[str, int]:
+        """How many affiliates these posts are of, and how many of them have money at risk."""
+        at_risk = Sum("post_count", filter=~Q(currency=""))
+        each = self.order_by().values("affiliate").annotate(n=self.number, at_risk=at_risk).filter(n__gt=0)
+        totals: dict[str, int] = each.aggregate(
+            affiliates=Count("affiliate"), affiliates_at_risk=Count("affiliate", filter=Q(at_risk__gt=0))
+        )
+        return totals
 
 
 class ImportQuerySet(models.QuerySet[Any]):

@@ -1,44 +1,66 @@
-"""What lists of posts sum up and are sorted by: expressions over how posts stand now."""
+"""What lists of posts are sorted by and sum up, and the words that their verdicts are told apart by."""
 
-from django.db.models import BigIntegerField, Case, Count, F, Max, Q, Sum, Value, When
-from django.db.models.expressions import CombinedExpression
-from django.db.models.functions import Greatest
+from collections.abc import Mapping
 
-COMPARED = Q(current_verdict__status__in=["MATCHED", "DISCREPANCY"], current_verdict__views_discrepancy__isnull=False)
+from django.db.models import Case, F, Q, Sum, When
+from django.db.models.expressions import Combinable, CombinedExpression
+from django.db.models.functions import Coalesce
+from django.db.models.lookups import GreaterThan
+
+OVER_CLAIMED = ("high", "medium", "low")
+"""Discrepancies, by their level."""
+WORDS = (*OVER_CLAIMED, "matched", "too_early", "unverifiable", "post_missing", "invalid_claim", "pending")
+"""What the current verdict of a post reads: a discrepancy's level, another status, or pending where there is none."""
+COMPARED = Q(verdict__in=(*OVER_CLAIMED, "matched"), views_discrepancy__isnull=False)
 """The current verdict held claimed views against a count."""
 
-_CLAIMED = F("current_claim__claimed_views")
-_POSSIBLE = Case(When(current_verdict__status="INVALID_CLAIM", then=None), default=_CLAIMED)
-_ZERO = Value(0, output_field=BigIntegerField())
-_NOT_FOUND = Greatest(F("current_verdict__views_discrepancy"), _ZERO)
-
-POST_ORDERS: dict[str, F | CombinedExpression] = {
+POST_ORDERS: Mapping[str, F | CombinedExpression] = {
     "post": F("post__text__title"),
-    "affiliate": F("post__affiliate__name"),
-    "claimed_at": F("current_claim__claimed_at"),
-    "claimed": _CLAIMED,
-    "verified": _CLAIMED - F("current_verdict__views_discrepancy"),
-    "gap": F("current_verdict__views_diff_pct"),
-    "money": F("current_verdict__money_at_risk"),
+    "affiliate": F("affiliate__name"),
+    "claimed_at": F("claimed_at"),
+    "claimed": F("claimed_views"),
+    "verified": F("claimed_views") - F("views_discrepancy"),
+    "gap": F("views_diff_pct"),
+    "money": F("money_at_risk"),
 }
 """What lists of posts can be sorted by."""
 
-SUMS = {
-    "posts": Count("pk"),
-    "affiliates": Count("post__affiliate", distinct=True),
-    "claimed_views": Sum(_POSSIBLE),
-    "verified_views": Sum(_CLAIMED - _NOT_FOUND, filter=COMPARED),
-    "over_claimed_views": Sum(_NOT_FOUND, filter=COMPARED),
-    "over_claimed_posts": Count("pk", filter=Q(current_verdict__status="DISCREPANCY")),
-    "unjudged_views": Sum(Case(When(COMPARED, then=_ZERO), default=_POSSIBLE)),
-    "too_early": Count("pk", filter=Q(current_verdict__status="TOO_EARLY")),
-    "unverifiable": Count("pk", filter=Q(current_verdict__status="UNVERIFIABLE")),
-    "invalid": Count("pk", filter=Q(current_verdict__status="INVALID_CLAIM")),
-    "missing": Count("pk", filter=Q(current_verdict__status="POST_MISSING")),
-    "pending": Count("pk", filter=Q(current_verdict=None)),
-    "as_of": Max("last_fetched_at"),
+MEASURES = (
+    "post_count",
+    "claiming_count",
+    "compared_count",
+    "claimed_sum",
+    "verified_sum",
+    "over_claimed_sum",
+    "money_sum",
+)
+"""What roll-ups add up."""
+
+
+def _posts(*words: str) -> Combinable:
+    """How many posts read one of these words."""
+    return Coalesce(Sum("post_count", filter=Q(verdict__in=words) if words else None), 0)
+
+
+def _known(total: Combinable, by: str) -> Case:
+    """A sum; null where no post has a figure for it: what nobody knows is not 0."""
+    return Case(When(GreaterThan(Sum(by), 0), then=total))
+
+
+SUMS: Mapping[str, Combinable] = {
+    "posts": _posts(),
+    "claimed_views": _known(Sum("claimed_sum"), by="claiming_count"),
+    "verified_views": _known(Sum("verified_sum"), by="compared_count"),
+    "over_claimed_views": _known(Sum("over_claimed_sum"), by="compared_count"),
+    "unjudged_views": _known(Sum("claimed_sum") - Sum("verified_sum") - Sum("over_claimed_sum"), by="claiming_count"),
+    "over_claimed_posts": _posts(*OVER_CLAIMED),
+    "too_early": _posts("too_early"),
+    "unverifiable": _posts("unverifiable"),
+    "invalid": _posts("invalid_claim"),
+    "missing": _posts("post_missing"),
+    "pending": _posts("pending"),
 }
-"""Sums over posts, of their current claims and verdicts. Claimed views are, to the last one, verified (claimed and
-counted), over-claimed (claimed and not counted) or not judged. Growth after a claim verifies no more than was claimed,
-and a claim that no post can have is left out: one of them would outweigh all others.
-"""
+"""Sums over roll-ups. Claimed views are, to the last one, verified, over-claimed or not judged: see `PostState`."""
+
+MONEY_AT_RISK = _known(Sum("money_sum"), by="post_count")
+"""Over-claimed quantity × rate, of one currency's roll-ups; null where no discrepancy has a rate."""

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from reconciliation.services import draining, importing, jobs, merging, owning, telling
+from reconciliation.services import draining, importing, jobs, merging, owning, rollups, telling
 
 
 def drain_lane(connection_id: str) -> None:
@@ -11,10 +11,11 @@ def drain_lane(connection_id: str) -> None:
 
 
 def sweep() -> None:
-    """Wake what the queue forgot."""
+    """Wake what the queue forgot, and tidy up."""
     jobs.sweep()
     telling.sweep()
     importing.sweep()
+    rollups.compact()
 
 
 def tell_discord(interaction_id: str) -> None:

@@ -22,14 +22,23 @@ from config import clock
 from config.errors import DomainError
 from reconciliation.exports import CAMPAIGNS_WITH_FIGURES, POSTS
 from reconciliation.forms import CampaignSetup
-from reconciliation.models import AffiliateReport, Job, PlatformReport, PostState, ReconciliationLog, Run
+from reconciliation.models import (
+    AffiliateReport,
+    AffiliateRollUp,
+    DayRollUp,
+    Job,
+    PlatformReport,
+    PostState,
+    ReconciliationLog,
+    Run,
+)
 from reconciliation.pages import figures, rows
-from reconciliation.pages.filters import PostFilter, as_uuid, status_options
+from reconciliation.pages.filters import PostFilter, PostList, as_uuid, status_options
 from reconciliation.pages.history import history
 from reconciliation.pages.notices import notices
 from reconciliation.pages.terms import terms
-from reconciliation.querysets import PostStateQuerySet
 from reconciliation.services import rulesets, runs
+from reconciliation.sums import OVER_CLAIMED
 
 CAMPAIGNS_A_PAGE, POSTS_A_PAGE = 25, 50
 HISTORY_LENGTH = 100
@@ -55,10 +64,10 @@ def campaigns(request: AuthenticatedRequest) -> HttpResponseBase:
     if file := exported(request, CAMPAIGNS_WITH_FIGURES, chosen.for_list()):
         return file
     page = Paginator(chosen.for_list(), CAMPAIGNS_A_PAGE).get_page(request.GET.get("page"))
-    states = PostState.objects.filter(post__campaign__in=[each.pk for each in page]).standing()
+    sums = DayRollUp.objects.filter(campaign__in=[each.pk for each in page])
     with figures_of(advertisers) as context:
         context |= {
-            "rows": rows.campaign_rows(page, states),
+            "rows": rows.campaign_rows(page, sums),
             "page_obj": page,
             "status": status,
             "status_options": status_options(mine.status_counts()),
@@ -68,11 +77,12 @@ def campaigns(request: AuthenticatedRequest) -> HttpResponseBase:
 
 
 def _own_posts(request: AuthenticatedRequest) -> HttpResponseBase:
-    states = PostState.objects.visible_to(request.user).standing()
-    if file := _exported_posts(request, states, sort="-claimed_at"):
+    posts = _posts(request, sort="-claimed_at", affiliate=getattr(request.user, "affiliate", None))
+    if file := exported(request, POSTS, posts.states()):
         return file
-    context = _post_list(request, states, sort="-claimed_at", beside="campaign")
-    context |= test_mode(list(Advertiser.objects.filter(campaigns__in=states.values("post__campaign")).distinct()))
+    context = _page_of(request, posts, beside="campaign")
+    campaigns = AffiliateRollUp.objects.filter(**posts.kept).values("campaign")
+    context |= test_mode(list(Advertiser.objects.filter(campaigns__in=campaigns).distinct()))
     return render(request, "reconciliation/own_posts.html", context)
 
 
@@ -81,20 +91,22 @@ def _own_posts(request: AuthenticatedRequest) -> HttpResponseBase:
 def campaign(request: AuthenticatedRequest, pk: UUID) -> HttpResponseBase:
     """One campaign: totals, the trend, its posts with claim, truth and verdict. Its alerts come from further right."""
     found = _campaign(request, pk)
-    states = PostState.objects.filter(post__campaign=found).standing()
-    if file := _exported_posts(request, states, sort="-claimed_at"):
+    posts = _posts(request, sort="-claimed_at", campaign=found.pk)
+    if file := exported(request, POSTS, posts.states()):
         return file
-    totals = states.totals()
+    sums = DayRollUp.objects.filter(campaign=found)
+    totals = sums.totals() | AffiliateRollUp.objects.filter(campaign=found).affiliate_totals()
     with figures_of([found.advertiser]) as context:
         context |= {
             "campaign": found,
             "totals": totals,
-            "cards": figures.total_cards(totals, list(states.money_at_risk()), found.currency),
-            "chart": figures.views_chart(list(states.totals_by_claim_day(found.advertiser.time_zone))),
+            "as_of": PostState.objects.standing().filter(campaign=found).as_of(),
+            "cards": figures.total_cards(totals, list(sums.money_at_risk()), found.currency),
+            "chart": figures.views_chart(list(sums.totals_by_claim_day(figures.CHART_DAYS))),
             "overdue": Job.objects.filter(post__campaign=found).overdue_by_platform(clock.now() - OVERDUE_AFTER),
             "terms": terms(found, rulesets.matrix_of(rulesets.current())),
             "can_manage": manages(request, found),
-            **_post_list(request, states, sort="-claimed_at"),
+            **_page_of(request, posts),
             **_chosen_run(request),
         }
         return render(request, "reconciliation/campaign.html", context)
@@ -239,11 +251,11 @@ def _history(found: Post) -> dict[str, Any]:
 def discrepancies(request: AuthenticatedRequest) -> HttpResponseBase:
     """What is over-claimed now in all of the user's campaigns, the costliest first."""
     mine = Campaign.objects.for_advertiser_side(request.user).values("pk")
-    states = PostState.objects.filter(post__campaign__in=mine, current_verdict__status="DISCREPANCY").standing()
-    if file := _exported_posts(request, states, sort="-money"):
+    posts = _posts(request, sort="-money", campaign__in=mine, verdict__in=OVER_CLAIMED)
+    if file := exported(request, POSTS, posts.states()):
         return file
     with figures_of(list(Advertiser.objects.visible_to(request.user))) as context:
-        context |= _post_list(request, states, sort="-money", with_campaign=True)
+        context |= _page_of(request, posts, with_campaign=True)
         return render(request, "reconciliation/discrepancies.html", context)
 
 
@@ -252,26 +264,26 @@ def _campaign(request: AuthenticatedRequest, pk: UUID) -> Campaign:
     return found
 
 
-def _post_list(request: AuthenticatedRequest, states: PostStateQuerySet, *, sort: str, **shown: Any) -> dict[str, Any]:
+def _posts(request: AuthenticatedRequest, *, sort: str, **kept: object) -> PostList:
+    """The posts that a page is about, narrowed to what its address asks for."""
+    return PostList(PostFilter.read(request.GET, sort=sort), kept)
+
+
+def _page_of(request: AuthenticatedRequest, posts: PostList, **shown: Any) -> dict[str, Any]:
     """A page of posts with its filters, as _posts.html shows it."""
-    wanted = PostFilter.read(request.GET, sort=sort)
-    narrowed = wanted.narrow(states).sorted_by(wanted.sort).for_list()
-    page = Paginator(narrowed, POSTS_A_PAGE).get_page(request.GET.get("page"))
+    verdicts = posts.verdict_options()
+    count = next(count for word, _, count in verdicts if word == posts.wanted.verdict)
+    page = Paginator(range(count), POSTS_A_PAGE).get_page(request.GET.get("page"))
+    ids = posts.states().values_list("pk", flat=True)[max(page.start_index() - 1, 0) : page.end_index()]
     return {
-        "wanted": wanted,
+        "wanted": posts.wanted,
         "page_obj": page,
-        "rows": [rows.verdict_row(state, **shown) for state in page],
+        "rows": [rows.verdict_row(state, **shown) for state in PostState.objects.in_order(list(ids))],
         "columns": rows.post_columns(**shown),
-        "verdict_options": wanted.verdict_options(states),
-        "platform_options": wanted.platform_options(states),
-        "affiliate_options": wanted.affiliate_options(states),
+        "verdict_options": verdicts,
+        "platform_options": posts.platform_options(),
+        "affiliate_options": posts.affiliate_options(),
     }
-
-
-def _exported_posts(request: AuthenticatedRequest, states: PostStateQuerySet, *, sort: str) -> HttpResponseBase | None:
-    """What _post_list would show on all of its pages, as a file where the address asks for one."""
-    wanted = PostFilter.read(request.GET, sort=sort)
-    return exported(request, POSTS, wanted.narrow(states).sorted_by(wanted.sort))
 
 
 def _chosen_run(request: AuthenticatedRequest) -> dict[str, Any]:

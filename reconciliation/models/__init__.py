@@ -5,17 +5,19 @@ from reconciliation.models.evidence import (
     AffiliateReport,
     PlatformReport,
     PlatformReportBody,
-    PostState,
     ReconciliationLog,
     ReportEvidence,
     RuleSet,
 )
 from reconciliation.models.imports import Import, ImportPart, ImportRow
+from reconciliation.models.standing import AffiliateRollUp, DayRollUp, PostState
 from reconciliation.models.trust import TrustEvent, TrustScore
 from reconciliation.models.work import Job, Run, RunJob
 
 __all__ = [
     "AffiliateReport",
+    "AffiliateRollUp",
+    "DayRollUp",
     "DiscordInteraction",
     "Import",
     "ImportPart",

@@ -1,4 +1,4 @@
-"""Claims, snapshots and verdicts: written once, kept for ever. And the one mutable row that says how a post stands."""
+"""Claims, snapshots and verdicts: written once, kept for ever."""
 
 from typing import Any
 
@@ -15,7 +15,6 @@ from reconciliation.comparison import Denial, Level, Status, TrustEffect
 from reconciliation.querysets import (
     AffiliateReportQuerySet,
     PlatformReportQuerySet,
-    PostStateQuerySet,
     ReconciliationLogQuerySet,
 )
 
@@ -227,28 +226,3 @@ class ReconciliationLog(AppendOnly):
     def is_counted(self) -> bool:
         """Whether this is the claim's last word."""
         return self.next_look_at is None
-
-
-class PostState(models.Model):
-    """How a post stands now: its current claim, that claim's verdict, and the newest truth."""
-
-    post = models.OneToOneField(Post, models.CASCADE, primary_key=True, related_name="state")
-    current_claim = models.ForeignKey(AffiliateReport, models.PROTECT, related_name="+")
-    current_verdict = models.ForeignKey(
-        ReconciliationLog,
-        models.PROTECT,
-        null=True,
-        related_name="+",
-        help_text="Of the current claim; may be provisional.",
-    )
-    counted_verdict = models.ForeignKey(
-        ReconciliationLog, models.PROTECT, null=True, related_name="+", help_text="Of the latest claim that has one."
-    )
-    latest_snapshot = models.ForeignKey(PlatformReport, models.PROTECT, null=True, related_name="+")
-    last_fetched_at = models.DateTimeField(null=True)
-    seen_live_at = models.DateTimeField(null=True, help_text="When the platform first showed it to us.")
-
-    objects = PostStateQuerySet.as_manager()
-
-    def __str__(self) -> str:
-        return f"State of {self.post_id}"

@@ -46,7 +46,7 @@ def total_cards(totals: Mapping[str, Any], at_risk: Sequence[Mapping[str, Any]],
         ),
         Card("Verified views", figure(verified), _share(verified, claimed), tone="verified"),
         Card("Over-claimed", figure(over), _share(over, claimed)),
-        _risk_card(at_risk, currency, is_unpriced=bool(totals["over_claimed_posts"])),
+        _risk_card(totals, at_risk, currency),
         Card(
             "Not judged yet",
             figure(totals["unjudged_views"]),
@@ -55,12 +55,13 @@ def total_cards(totals: Mapping[str, Any], at_risk: Sequence[Mapping[str, Any]],
     ]
 
 
-def _risk_card(at_risk: Sequence[Mapping[str, Any]], currency: str, *, is_unpriced: bool) -> Card:
+def _risk_card(totals: Mapping[str, Any], at_risk: Sequence[Mapping[str, Any]], currency: str) -> Card:
     """Sums of several currencies stand beside each other, never in one."""
     if not at_risk:
+        is_unpriced = bool(totals["over_claimed_posts"])
         unknown = "no rate is set for it" if is_unpriced else "nothing is over-claimed"
         return Card("Money at risk", money(None if is_unpriced else Decimal(0), currency), unknown)
-    posts, affiliates = (sum(row[name] for row in at_risk) for name in ("posts", "affiliates"))
+    posts, affiliates = sum(row["posts"] for row in at_risk), totals["affiliates_at_risk"]
     return Card(
         "Money at risk",
         " + ".join(money(row["amount"], row["currency"]) for row in at_risk),

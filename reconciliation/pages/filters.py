@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Self
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import QueryDict
 
 from campaigns.querysets import STATUS_ORDER
-from reconciliation.querysets import PostStateQuerySet
+from reconciliation.models import AffiliateRollUp, DayRollUp, PostState
+from reconciliation.querysets import PostStateQuerySet, RollUpQuerySet
 from reconciliation.sums import POST_ORDERS
 
 VERDICT_WORDS = {
@@ -25,8 +27,13 @@ VERDICT_WORDS = {
 }
 """What a list of posts can be narrowed to, in the order of the chips."""
 
+MENU_LENGTH = 100
+"""So many affiliates are in a menu; the others are found by searching."""
+
 Option = tuple[str, str, int]
 """A value, its label and how many posts it has: as chips.html takes it."""
+
+Rows = TypeVar("Rows", bound=QuerySet[Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,29 +68,67 @@ class PostFilter:
         """What the search form has to carry along."""
         return {name: value for name, value in asdict(self).items() if value and name != "q"}
 
-    def narrow(self, states: PostStateQuerySet, *, besides: str = "") -> PostStateQuerySet:
-        """The posts it leaves; `besides` names one filter that is not applied, to count what choosing there gives."""
-        if self.verdict and besides != "verdict":
-            states = states.with_verdict(self.verdict)
-        if self.platform and besides != "platform":
-            states = states.filter(post__platform__slug=self.platform)
-        if self.affiliate and besides != "affiliate":
-            states = states.filter(post__affiliate=self.affiliate)
-        return states.matching(self.q) if self.q else states
+    def narrow(self, rows: Rows, *, besides: str = "") -> Rows:
+        """The posts, or roll-ups of posts, that it leaves, the search apart.
 
-    def verdict_options(self, states: PostStateQuerySet) -> list[Option]:
+        `besides` names one filter that is not applied, to count what choosing there gives.
+        """
+        columns = {"verdict": "verdict", "platform": "platform__slug", "affiliate": "affiliate"}
+        chosen = {column: getattr(self, name) for name, column in columns.items() if name != besides}
+        return rows.filter(**{column: value for column, value in chosen.items() if value})
+
+
+@dataclass(frozen=True, slots=True)
+class PostList:
+    """The posts that stand of some campaigns or of an affiliate, narrowed to what is wanted.
+
+    `kept` says of which, by columns that posts' states and their roll-ups share. Only a search counts posts one by one.
+    """
+
+    wanted: PostFilter
+    kept: Mapping[str, object]
+
+    def states(self) -> PostStateQuerySet:
+        """The posts in the order wanted."""
+        return self.wanted.narrow(self._found()).sorted_by(self.wanted.sort)
+
+    def verdict_options(self) -> list[Option]:
         """The chips: every word that some post reads, and the chosen one."""
-        counts = self.narrow(states, besides="verdict").verdict_counts()
-        options = [(word, label, counts.get(word or "all", 0)) for word, label in VERDICT_WORDS.items()]
-        return [option for option in options if option[2] or option[0] in ("", self.verdict)]
+        counts = self._counts("verdict", "verdict")
+        counts[""] = sum(counts.values())
+        options = [(word, label, counts.get(word, 0)) for word, label in VERDICT_WORDS.items()]
+        return [option for option in options if option[2] or option[0] in ("", self.wanted.verdict)]
 
-    def platform_options(self, states: PostStateQuerySet) -> list[Option]:
+    def platform_options(self) -> list[Option]:
         """The menu of platforms."""
-        return with_all("All platforms", states.platform_counts(self.narrow(states, besides="platform")))
+        counts = self._counts("platform", "platform__slug")
+        return with_all("All platforms", [(slug, name, counts.get(slug, 0)) for slug, name in self._sums().platforms()])
 
-    def affiliate_options(self, states: PostStateQuerySet) -> list[Option]:
-        """The menu of affiliates."""
-        return with_all("All affiliates", states.affiliate_counts(self.narrow(states, besides="affiliate")))
+    def affiliate_options(self) -> list[Option]:
+        """The menu of the affiliates with the most posts, and the chosen one; none where all are one affiliate's."""
+        if "affiliate" in self.kept:
+            return []
+        chosen = as_uuid(self.wanted.affiliate)
+        affiliates = AffiliateRollUp.objects.filter(**self.kept).affiliates(MENU_LENGTH, chosen=chosen)
+        counts = self._counts("affiliate", "affiliate", affiliate__in=[pk for pk, _ in affiliates])
+        return with_all("All affiliates", [(str(pk), name, counts.get(pk, 0)) for pk, name in affiliates])
+
+    def _counts(self, besides: str, column: str, **among: object) -> dict[Any, int]:
+        """How many posts each value of a column would leave, if that were chosen."""
+        rows: PostStateQuerySet | RollUpQuerySet
+        if self.wanted.q:
+            rows = self._found()
+        else:
+            rows = self._sums(by_affiliate=besides == "affiliate" or bool(self.wanted.affiliate))
+        return self.wanted.narrow(rows.filter(**among), besides=besides).counts_by(column)
+
+    def _found(self) -> PostStateQuerySet:
+        states = PostState.objects.standing().filter(**self.kept)
+        return states.matching(self.wanted.q) if self.wanted.q else states
+
+    def _sums(self, *, by_affiliate: bool = False) -> RollUpQuerySet:
+        by_affiliate = by_affiliate or "affiliate" in self.kept
+        return (AffiliateRollUp if by_affiliate else DayRollUp).objects.filter(**self.kept)
 
 
 def status_options(counts: Mapping[str, int]) -> list[Option]:

@@ -14,7 +14,7 @@ from campaigns.models import Campaign, Post
 from config.templatetags.look import UNKNOWN, day, money
 from platforms.metrics import Metric
 from reconciliation.models import AffiliateReport, PostState
-from reconciliation.querysets import PostStateQuerySet
+from reconciliation.querysets import RollUpQuerySet
 from reconciliation.rules import CLAIMABLE
 
 
@@ -121,12 +121,12 @@ class CampaignRow:
     at_risk: str
 
 
-def campaign_rows(campaigns: Iterable[Campaign], states: PostStateQuerySet) -> list[CampaignRow]:
-    """The campaigns with their sums over `states`, which are read in two queries for all of them."""
-    totals = states.totals_by_campaign()
+def campaign_rows(campaigns: Iterable[Campaign], sums: RollUpQuerySet) -> list[CampaignRow]:
+    """The campaigns with what `sums` hold of them, which are read in two queries for all."""
+    totals = sums.totals_by_campaign()
     risks: dict[UUID, list[str]] = defaultdict(list)
-    for row in states.money_at_risk("post__campaign"):
-        risks[row["post__campaign"]].append(money(row["amount"], row["currency"]))
+    for row in sums.money_at_risk("campaign"):
+        risks[row["campaign"]].append(money(row["amount"], row["currency"]))
     return [_campaign_row(campaign, totals.get(campaign.pk, {}), risks[campaign.pk]) for campaign in campaigns]
 
 

@@ -72,6 +72,7 @@ def merge(*, post: Post, into: Post) -> None:
     else:
         close_look(post_id=post.pk)
         again = list(AffiliateReport.objects.open().filter(post=post).order_by("claimed_at", "id"))
+    PostState.objects.take(post)
     Post.objects.filter(pk=post.pk).update(merged_into=into)
     Post.objects.filter(pk=into.pk, tracking_link=None).update(tracking_link=post.tracking_link_id)
     audit(actor=None, action="post.merged", row=post, changes={"into": str(into.pk)})

@@ -140,7 +140,8 @@ def restate(*, post: Post, claim: AffiliateReport) -> None:
 
 def displace(*, post: Post, by: Affiliate) -> None:
     """Take a post out of the campaign in favour of its proven owner: it stays on record, and nobody looks at it."""
-    close_look(post_id=post.pk)  # the job before the post, as settling takes them
+    close_look(post_id=post.pk)
+    PostState.objects.take(post)
     Post.objects.filter(pk=post.pk).update(displaced_at=clock.now())
     event = audit(actor=by.user, action="post.displaced", row=post, changes={"affiliate": str(by.pk)})
     enqueue("alerts.tasks.evaluate_refused_claim", str(event.pk))
@@ -211,12 +212,7 @@ def _write_claims(claims: Sequence[AffiliateReport]) -> None:
         due_at=clock.now(),
         request_id=current_request_id(),
     )
-    PostState.objects.bulk_create(
-        [PostState(post_id=post_id, current_claim=current[post_id]) for post_id in sorted(current)],
-        update_conflicts=True,
-        unique_fields=["post"],
-        update_fields=["current_claim", "current_verdict"],
-    )
+    PostState.objects.write_claims({post_id: claim.pk for post_id, claim in current.items()})
     reconciled = {claim.post_id: claim.post for claim in claims if claim.post.is_reconciled}
     if reconciled:
         Post.objects.filter(pk__in=reconciled).update(is_reconciled=False)

@@ -195,7 +195,7 @@ def claim_in_bulk(affiliate, campaign, worlds):
     claims = AffiliateReport.objects.bulk_create(
         AffiliateReport(post=post, claimed_views=1, claimed_at=TODAY) for post in posts
     )
-    PostState.objects.bulk_create(PostState(post=claim.post, current_claim=claim) for claim in claims)
+    PostState.objects.write_claims({claim.post_id: claim.pk for claim in claims})
     jobs.request_looks(
         posts={post.pk: True for post in posts}, reason=Job.Reason.MANUAL, due_at=clock.now(), request_id=""
     )

@@ -43,10 +43,13 @@ def test_currencies_stand_beside_each_other():
     names = ("posts", "affiliates", "over_claimed_posts", "too_early", "unverifiable", "missing", "pending", "invalid")
     views = {f"{name}_views": None for name in ("claimed", "verified", "over_claimed", "unjudged")}
     at_risk = [
-        {"currency": "EUR", "amount": Decimal("1.50"), "posts": 1, "affiliates": 1},
-        {"currency": "USD", "amount": Decimal("20"), "posts": 2, "affiliates": 1},
+        {"currency": "EUR", "amount": Decimal("1.50"), "posts": 1},
+        {"currency": "USD", "amount": Decimal("20"), "posts": 2},
     ]
-    cards = {card.label: card for card in total_cards(dict.fromkeys(names, 0) | views, at_risk, "USD")}
+    cards = {
+        card.label: card
+        for card in total_cards(dict.fromkeys(names, 0) | views | {"affiliates_at_risk": 2}, at_risk, "USD")
+    }
     assert (cards["Money at risk"].value, cards["Money at risk"].note) == ("€1.50 + $20.00", "3 posts, 2 affiliates")
     assert (cards["Claimed views"].value, cards["Verified views"].note) == ("—", "")
     assert cards["Not judged yet"].note == "all is judged"

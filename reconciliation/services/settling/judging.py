@@ -18,7 +18,7 @@ from platforms.metrics import Availability, Metric, PostReading, Provenance, def
 from platforms.models import Connection
 from reconciliation.comparison import Claim, Denial, Looks, Status, Truth, Verdict, judge
 from reconciliation.comparison import Figures as JudgedFigures
-from reconciliation.querysets import LookRow
+from reconciliation.querysets import Looked
 from reconciliation.services.settling.found import Figures, FoundPost, LockedJob, OpenClaim, Terms
 
 NO_POST = "no_post"
@@ -232,7 +232,7 @@ def _money_at_risk(verdict: Verdict, rates: Rates) -> Decimal | None:
     return worth({name: gap for name, gap in over.items() if gap}, rates)
 
 
-def standing_after(look: Look) -> LookRow:
+def standing_after(look: Look) -> Looked:
     """How the post stands once this is settled: its current claim's verdict, its newest counted one and truth."""
     post, snapshot = look.post, look.snapshot
     current, counted, latest = post.current_verdict_id, post.counted_verdict_id, post.latest_snapshot_id
@@ -249,7 +249,7 @@ def standing_after(look: Look) -> LookRow:
             counted, newest = judged.id, order
     last_fetched_at = snapshot.fetched_at if asked else post.last_fetched_at
     seen_live_at = post.seen_live_at or (snapshot.fetched_at if snapshot.availability == Availability.LIVE else None)
-    return post.id, current, counted, latest, last_fetched_at, seen_live_at
+    return Looked(post.id, current, counted, latest, last_fetched_at, seen_live_at)
 
 
 def next_look_at(look: Look, lane: UUID | None, asked: UUID | None) -> datetime:
