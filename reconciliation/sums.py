@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from django.db.models import Case, F, Q, Sum, When
+from django.db.models import BigIntegerField, Case, F, Q, Sum, When
 from django.db.models.expressions import Combinable, CombinedExpression
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThan
@@ -42,6 +42,11 @@ def _posts(*words: str) -> Combinable:
     return Coalesce(Sum("post_count", filter=Q(verdict__in=words) if words else None), 0)
 
 
+def _views(name: str) -> Sum:
+    """Whole numbers, though more than a bigint may hold."""
+    return Sum(f"{name}_sum", output_field=BigIntegerField())
+
+
 def _known(total: Combinable, by: str) -> Case:
     """A sum; null where no post has a figure for it: what nobody knows is not 0."""
     return Case(When(GreaterThan(Sum(by), 0), then=total))
@@ -49,10 +54,10 @@ def _known(total: Combinable, by: str) -> Case:
 
 SUMS: Mapping[str, Combinable] = {
     "posts": _posts(),
-    "claimed_views": _known(Sum("claimed_sum"), by="claiming_count"),
-    "verified_views": _known(Sum("verified_sum"), by="compared_count"),
-    "over_claimed_views": _known(Sum("over_claimed_sum"), by="compared_count"),
-    "unjudged_views": _known(Sum("claimed_sum") - Sum("verified_sum") - Sum("over_claimed_sum"), by="claiming_count"),
+    "claimed_views": _known(_views("claimed"), by="claiming_count"),
+    "verified_views": _known(_views("verified"), by="compared_count"),
+    "over_claimed_views": _known(_views("over_claimed"), by="compared_count"),
+    "unjudged_views": _known(_views("claimed") - _views("verified") - _views("over_claimed"), by="claiming_count"),
     "over_claimed_posts": _posts(*OVER_CLAIMED),
     "too_early": _posts("too_early"),
     "unverifiable": _posts("unverifiable"),

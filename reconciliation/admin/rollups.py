@@ -8,6 +8,7 @@ from reconciliation.models import AffiliateRollUp, DayRollUp
 
 class RollUpAdmin(ClosedAdmin):
     list_filter = ("verdict", "platform", "is_folded")
+    readonly_fields = ("id",)
     ordering = ("-id",)
 
 

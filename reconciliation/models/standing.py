@@ -127,9 +127,9 @@ class RollUp(models.Model):
     post_count = models.IntegerField()
     claiming_count = models.IntegerField(help_text="Those whose claim names views that a post can have.")
     compared_count = models.IntegerField(help_text="Those whose verdict held claimed views against a count.")
-    claimed_sum = models.BigIntegerField()
-    verified_sum = models.BigIntegerField()
-    over_claimed_sum = models.BigIntegerField()
+    claimed_sum = models.DecimalField(decimal_places=0, max_digits=30)
+    verified_sum = models.DecimalField(decimal_places=0, max_digits=30)
+    over_claimed_sum = models.DecimalField(decimal_places=0, max_digits=30)
     money_sum = models.DecimalField(decimal_places=2, max_digits=30)
     is_folded = models.BooleanField(default=False)
 
