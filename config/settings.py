@@ -167,6 +167,7 @@ TASKS = (
     "campaigns.tasks.forget_click_salts",
     "reconciliation.tasks.look_again",
     "reconciliation.tasks.look_at_link",
+    "reconciliation.tasks.plan_anew",
     "reconciliation.tasks.drain_lane",
     "reconciliation.tasks.sweep",
     "reconciliation.tasks.tell_discord",
@@ -310,6 +311,10 @@ def _oauth(*, test: bool) -> dict[str, dict[str, str]]:
 
 OAUTH = _oauth(test=False)
 OAUTH_TEST = _oauth(test=True)
+
+# --- Looking again --------------------------------------------------------------------------------------------------
+RECHECK_PLAN = env.str("RECHECK_PLAN", default="1h 6h 24h 72h 7d daily")
+"""When posts are looked at again after a claim, where their campaign has no plan of its own: see `campaigns.plans`."""
 
 # --- Tracking links -------------------------------------------------------------------------------------------------
 CLICK_FLOOD_PER_MIN = env.int("CLICK_FLOOD_PER_MIN", default=600)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from uuid import UUID
 
@@ -10,7 +11,9 @@ from django.db import connection, models
 from django.db.models import Aggregate, Count, Exists, F, Max, Min, OrderBy, OuterRef, Prefetch, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
+from config import clock
 from config.bulk import array
+from config.ids import new_id
 from config.models import AppendOnlyQuerySet
 from reconciliation.sums import MEASURES, POST_ORDERS, SUMS
 
@@ -99,6 +102,17 @@ class ReconciliationLogQuerySet(AppendOnlyQuerySet):
         )
 
 
+class NextLook(NamedTuple):
+    """A look that is to be taken: a row of `JobQuerySet.add_pending`."""
+
+    post: UUID
+    lane: UUID | None
+    reason: str
+    due_at: datetime
+    urgent_at: datetime
+    request_id: str
+
+
 class JobQuerySet(models.QuerySet[Any]):
     """Looks to be taken."""
 
@@ -109,6 +123,38 @@ class JobQuerySet(models.QuerySet[Any]):
     def due(self, moment: datetime) -> Self:
         """Those whose time has come and that nobody holds."""
         return self.filter(state="due", due_at__lte=moment)
+
+    def most_urgent_first(self, moment: datetime) -> Self:
+        """Of those that are due: see `urgency`. Nothing is due before it is urgent, which keeps the search short."""
+        return self.filter(urgent_at__lte=moment).order_by("urgent_at", "id")
+
+    def add_pending(self, looks: Sequence[NextLook]) -> None:
+        """Make these looks due, in one statement: of posts that nobody is to look at meanwhile for another reason."""
+        posts, lanes, reasons, due, urgent, request_ids = zip(*sorted(looks, key=itemgetter(0)), strict=True)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                INSERT INTO reconciliation_job (
+                    id, created_at, post_id, connection_id, reason, state, due_at, urgent_at, attempts, last_error,
+                    request_id
+                )
+                SELECT new.id, %s, new.post_id, new.lane, new.reason, 'due', new.due_at, new.urgent_at, 0, '',
+                    new.request_id
+                FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::timestamptz[], %s::timestamptz[],
+                    %s::text[]) AS new (id, post_id, lane, reason, due_at, urgent_at, request_id)
+                ON CONFLICT (post_id) WHERE state IN ('due', 'leased') DO NOTHING
+                """,
+                [
+                    clock.now(),
+                    array([new_id() for _ in looks]),
+                    array(posts),
+                    array(lanes),
+                    array(reasons),
+                    array(due),
+                    array(urgent),
+                    list(request_ids),
+                ],
+            )
 
     def lapsed(self, moment: datetime) -> Self:
         """Those whose holder did not settle in time: it has died, or it will find its lease void."""
@@ -131,9 +177,18 @@ class JobQuerySet(models.QuerySet[Any]):
         return rows
 
     def oldest_due_by_platform(self, moment: datetime) -> "models.QuerySet[Any]":
-        """Of each platform where a lane that may call has something due: platform_id, since when the oldest is due."""
+        """Of each platform where a lane that may call has something due: platform_id, since when the oldest is due.
+
+        Re-checks come when the budget has room for them, and tell nothing of how a platform fares.
+        """
         lanes = apps.get_model("platforms", "Connection").objects.may_call(moment)
-        due = self.due(moment).filter(connection__in=lanes).order_by().values_list("connection__platform_id")
+        due = (
+            self.due(moment)
+            .filter(connection__in=lanes)
+            .exclude(reason="recheck")
+            .order_by()
+            .values_list("connection__platform_id")
+        )
         rows: models.QuerySet[Any] = due.annotate(oldest_due_at=Min("due_at"))
         return rows
 
@@ -149,6 +204,7 @@ class JobQuerySet(models.QuerySet[Any]):
         rows: models.QuerySet[Any] = (
             self.due(since)
             .exclude(connection=None)
+            .exclude(reason="recheck")
             .exclude(connection__affiliate__isnull=False, connection__state="parked")
             .order_by("connection__platform__name")
             .values(source=F("connection__platform__name"))

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from reconciliation.services import draining, importing, jobs, merging, owning, rollups, telling
+from reconciliation.services import draining, importing, jobs, merging, owning, plans, rollups, telling
 
 
 def drain_lane(connection_id: str) -> None:
@@ -43,3 +43,8 @@ def look_again(affiliate_id: str, platform_id: str, mode: str) -> None:
 def look_at_link(link_id: str, status: str) -> None:
     """A sale through a tracking link was reported, or changed: look at the posts that the link serves."""
     jobs.look_at_link(link_id=UUID(link_id), is_reversal=status == "reversed")
+
+
+def plan_anew(campaign_id: str, platform_id: str, after: str) -> None:
+    """A campaign looks again by another plan on a platform, or to another day: plan its posts' looks as it says now."""
+    plans.plan_anew(campaign_id=UUID(campaign_id), platform_id=UUID(platform_id), after=UUID(after) if after else None)

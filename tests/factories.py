@@ -81,7 +81,7 @@ class MarketFactory(DjangoModelFactory[Market]):
 
 
 class CampaignFactory(DjangoModelFactory[Campaign]):
-    """An open, active campaign on all platforms that takes claims around TODAY."""
+    """An open, active campaign on all platforms that takes claims around TODAY; no look is planned after the last."""
 
     class Meta:
         model = Campaign
@@ -104,7 +104,11 @@ class CampaignFactory(DjangoModelFactory[Campaign]):
     def platforms(self, create, extracted, **_):
         for platform in Platform.objects.all() if extracted is None else extracted:
             CampaignPlatform.objects.create(
-                campaign=self, platform=platform, rate_per_1000_views=Decimal(10), rate_per_click=Decimal("0.5")
+                campaign=self,
+                platform=platform,
+                rate_per_1000_views=Decimal(10),
+                rate_per_click=Decimal("0.5"),
+                recheck_plan="never",
             )
 
 

@@ -1,7 +1,7 @@
 """Advertisers, their people and campaigns, and the posts that affiliates publish for them."""
 
 import secrets
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
@@ -12,7 +12,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower
 
 from affiliates.models import Affiliate
-from campaigns import landing
+from campaigns import landing, plans
 from campaigns.naming import CODE
 from campaigns.querysets import AdvertiserQuerySet, CampaignQuerySet, PostQuerySet, PostTextQuerySet
 from campaigns.rates import Rates
@@ -35,6 +35,14 @@ def validate_landing_url(url: str) -> None:
     """Raises ValidationError for an address that is no landing page."""
     if reason := landing.refusal(url):
         raise ValidationError(reason)
+
+
+def validate_plan(text: str) -> None:
+    """Raises ValidationError for words that are no plan of re-checks."""
+    try:
+        plans.plan_of(text)
+    except ValueError as reason:
+        raise ValidationError(str(reason)) from reason
 
 
 def new_postback_token() -> str:
@@ -224,6 +232,16 @@ class Campaign(Row):
         """The last calendar day, in the advertiser's time zone, on which claims are taken."""
         return self.ends_on + timedelta(days=self.claim_window_days)
 
+    @property
+    def looks_end_at(self) -> datetime:
+        """When nothing more is looked at again for it. A paused or completed campaign is still looked at until then:
+        its posts stand, and their figures count."""
+        return plans.looks_end_at(
+            last_claim_day=self.last_claim_day,
+            time_zone=self.advertiser.time_zone,
+            conversion_lag_h=self.conversion_lag_h,
+        )
+
     def takes_claims_on(self, day: date) -> bool:
         """While active or completed, from the start to the end of the claim window."""
         return (
@@ -239,6 +257,14 @@ class CampaignPlatform(Row):
     rate_per_1000_views = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
     rate_per_click = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
     rate_per_conversion = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
+    recheck_plan = models.CharField(
+        "re-checks",
+        max_length=plans.MAX_PLAN_CHARS,
+        blank=True,
+        validators=[validate_plan],
+        help_text='When posts are looked at again after a claim: "1h 6h 24h 72h 7d daily", or "never". '
+        "Empty: as everywhere.",
+    )
     closed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -251,6 +277,9 @@ class CampaignPlatform(Row):
                 )
                 for rate in ("rate_per_1000_views", "rate_per_click", "rate_per_conversion")
             ),
+            models.CheckConstraint(
+                condition=Q(recheck_plan="") | Q(recheck_plan__regex=plans.FORM), name="campaignplatform_plan_form"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -260,6 +289,11 @@ class CampaignPlatform(Row):
     def rates(self) -> Rates:
         """The prices, as the pure module takes them."""
         return Rates(self.rate_per_1000_views, self.rate_per_click, self.rate_per_conversion)
+
+    @property
+    def plan(self) -> plans.Plan:
+        """When its posts are looked at again: as this campaign wants it, else as it is everywhere."""
+        return plans.plan_of(self.recheck_plan or settings.RECHECK_PLAN)
 
 
 class Enrolment(Row):

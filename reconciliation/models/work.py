@@ -2,36 +2,44 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from campaigns.models import Post
 from config.models import Row
 from platforms.models import Connection
+from reconciliation import urgency
 from reconciliation.querysets import JobQuerySet, RunQuerySet
+
+_REASONS = {
+    "submission": "Submission",
+    "dispute": "Dispute",
+    "tracking": "Tracking",
+    "manual": "Manual",
+    "second_look": "Second look",
+    "recheck": "Re-check",
+}
 
 
 class Job(Row):
     """One look at a post that is to be taken. A post has at most one that is not over yet."""
 
-    class Reason(models.TextChoices):
-        SUBMISSION = "submission"
-        SECOND_LOOK = "second_look"
-        MANUAL = "manual"
+    Reason = urgency.Reason
 
     class State(models.TextChoices):
         DUE = "due"
         LEASED = "leased"
         DONE = "done"
         DEAD = "dead"
+        DISCARDED = "discarded"
 
     post = models.ForeignKey(Post, models.PROTECT, related_name="jobs")
     connection = models.ForeignKey(
         Connection, models.PROTECT, null=True, related_name="jobs", help_text="The lane. Empty: no platform is asked."
     )
-    reason = models.CharField(max_length=12, choices=Reason)
-    priority = models.PositiveSmallIntegerField(default=50, help_text="The smaller the more urgent.")
-    state = models.CharField(max_length=8, choices=State, default=State.DUE)
+    reason = models.CharField(max_length=12, choices=_REASONS)
+    state = models.CharField(max_length=9, choices=State, default=State.DUE)
     due_at = models.DateTimeField()
+    urgent_at = models.DateTimeField(help_text="The earliest goes first: see the module on urgency.")
     attempts = models.PositiveSmallIntegerField(default=0)
     leased_until = models.DateTimeField(null=True)
     lease = models.UUIDField(null=True, help_text="Who holds it: a settlement under another lease is void.")
@@ -46,7 +54,7 @@ class Job(Row):
         indexes = [
             # the next batch of a lane
             models.Index(
-                fields=["connection", "priority", "due_at"], condition=Q(state="due"), name="job_next_of_lane"
+                fields=["connection", "urgent_at", "due_at"], condition=Q(state="due"), name="job_next_of_lane"
             ),
             models.Index(fields=["due_at"], condition=Q(state="due"), name="job_due"),  # the sweep: what is due
             models.Index(fields=["leased_until"], condition=Q(state="leased"), name="job_lapsed"),  # the sweep
@@ -55,7 +63,12 @@ class Job(Row):
             models.UniqueConstraint(
                 fields=["post"], condition=Q(state__in=["due", "leased"]), name="job_one_pending_a_post"
             ),
-            models.CheckConstraint(condition=Q(state__in=["due", "leased", "done", "dead"]), name="job_state_known"),
+            models.CheckConstraint(
+                condition=Q(state__in=["due", "leased", "done", "dead", "discarded"]), name="job_state_known"
+            ),
+            models.CheckConstraint(condition=Q(reason__in=list(_REASONS)), name="job_reason_known"),
+            # Whoever takes the next batch looks no further than at what is urgent by now.
+            models.CheckConstraint(condition=Q(urgent_at__lte=F("due_at")), name="job_urgent_once_due"),
             models.CheckConstraint(
                 condition=(Q(state="leased") & Q(lease__isnull=False, leased_until__isnull=False)) | ~Q(state="leased"),
                 name="job_lease_has_a_holder",
@@ -71,6 +84,7 @@ class Run(Row):
 
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     scope = models.JSONField(default=dict)
+    cancelled_at = models.DateTimeField(null=True)
 
     objects = RunQuerySet.as_manager()
 

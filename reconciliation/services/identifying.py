@@ -19,7 +19,7 @@ from reconciliation.errors import BusyError
 from reconciliation.models import AffiliateReport, Job
 from reconciliation.services.admission import lock_contents
 from reconciliation.services.asking import shows_as_own
-from reconciliation.services.jobs import Batch, give_back, lanes_of, wake
+from reconciliation.services.jobs import Batch, due_from, give_back, lanes_of, wake
 from reconciliation.services.merging import let_one_stand
 from reconciliation.services.owning import note_author_of
 from reconciliation.services.settling import NO_POST, Answer, settle
@@ -117,7 +117,7 @@ def take_identity(*, batch: Batch, link: PostLink) -> None:
     asks_platform = AffiliateReport.objects.open().filter(post=post, claimed_views__isnull=False).exists()
     lane = lanes_of([post.pk])[post.pk] if asks_platform else None
     free = {"state": Job.State.DUE, "lease": None, "leased_until": None, "attempts": 0, "last_error": ""}
-    held.update(**free, due_at=clock.now(), connection=lane)
+    held.update(**free, **due_from(clock.now()), connection=lane)
     wake(lane)
 
 

@@ -5,15 +5,19 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db import connection as database
-from django.db.models import F, QuerySet
+from django.db.models import DateTimeField, F, QuerySet, Value
+from django.db.models.functions import Least
 
 from affiliates.models import User
 from affiliates.services import audit
-from campaigns.models import Post
+from campaigns.models import CampaignPlatform, Post
+from campaigns.rates import Rates, worth
 from config import clock
 from config.errors import ConflictError
 from config.ids import new_id
@@ -23,7 +27,9 @@ from platforms import budget
 from platforms.adapters import ADAPTER_CLASSES
 from platforms.models import Connection
 from platforms.services.lanes import shut_until
-from reconciliation.models import Job
+from reconciliation.models import Job, PostState
+from reconciliation.rules import CLAIMABLE
+from reconciliation.urgency import Reason, outranked_by, urgent_at
 
 MAX_ATTEMPTS = 8
 LEASE_S = 45
@@ -37,7 +43,6 @@ UNIDENTIFIED_BATCH = 16
 BACKOFF_BASE_S = 2
 BACKOFF_MAX_S = 600
 FORGOTTEN_AFTER = timedelta(seconds=1)
-PRIORITY = {Job.Reason.SUBMISSION: 10, Job.Reason.MANUAL: 20, Job.Reason.SECOND_LOOK: 30}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,34 +69,45 @@ class Look:
     lane: UUID | None
 
 
-def request_looks(*, posts: Mapping[UUID, bool], reason: Job.Reason, due_at: datetime, request_id: str) -> list[Look]:
+def request_looks(*, posts: Mapping[UUID, bool], reason: Reason, due_at: datetime, request_id: str) -> list[Look]:
     """See that posts are looked at: a new job for each, or the pending one sooner. `posts` says of each whether its
     platform is to be asked.
 
-    A look that somebody is taking right now stays theirs; settling it finds the claim that came meanwhile.
+    One that is due for a lesser reason is this one's from now on, with fresh attempts. A look that somebody is taking
+    right now stays theirs; settling it finds the claim that came meanwhile.
     """
     lanes = lanes_of([post_id for post_id, asks_platform in posts.items() if asks_platform])
+    stakes: Mapping[UUID, Decimal | None] = stakes_of(list(posts)) if reason != Job.Reason.SUBMISSION else {}
     with database.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO reconciliation_job
-                (id, created_at, post_id, connection_id, reason, priority, state, due_at, attempts, last_error,
+            INSERT INTO reconciliation_job AS job
+                (id, created_at, post_id, connection_id, reason, state, due_at, urgent_at, attempts, last_error,
                  request_id)
-            SELECT asked.id, %(now)s, asked.post_id, asked.lane, %(reason)s, %(priority)s, 'due', %(due_at)s, 0, '',
+            SELECT asked.id, %(now)s, asked.post_id, asked.lane, %(reason)s, 'due', %(due_at)s, asked.urgent_at, 0, '',
                    %(request_id)s
-            FROM unnest(%(ids)s::uuid[], %(post_ids)s::uuid[], %(lanes)s::uuid[]) AS asked (id, post_id, lane)
+            FROM unnest(%(ids)s::uuid[], %(post_ids)s::uuid[], %(lanes)s::uuid[], %(urgent_at)s::timestamptz[])
+                AS asked (id, post_id, lane, urgent_at)
             ORDER BY asked.post_id
             ON CONFLICT (post_id) WHERE state IN ('due', 'leased') DO UPDATE SET
-                due_at = LEAST(reconciliation_job.due_at, EXCLUDED.due_at),
-                priority = LEAST(reconciliation_job.priority, EXCLUDED.priority),
-                connection_id = COALESCE(EXCLUDED.connection_id, reconciliation_job.connection_id)
+                due_at = LEAST(job.due_at, EXCLUDED.due_at),
+                urgent_at = LEAST(job.urgent_at, EXCLUDED.urgent_at),
+                connection_id = COALESCE(EXCLUDED.connection_id, job.connection_id),
+                (reason, attempts, last_error, request_id) = (
+                    SELECT EXCLUDED.reason, EXCLUDED.attempts, EXCLUDED.last_error, EXCLUDED.request_id
+                    WHERE job.state = 'due' AND job.reason = ANY(%(lesser)s)
+                    UNION ALL
+                    SELECT job.reason, job.attempts, job.last_error, job.request_id
+                    WHERE NOT (job.state = 'due' AND job.reason = ANY(%(lesser)s))
+                )
             RETURNING id, connection_id
             """,
             {
                 "now": clock.now(),
                 "reason": reason,
-                "priority": PRIORITY[reason],
+                "lesser": outranked_by(reason),
                 "due_at": due_at,
+                "urgent_at": [urgent_at(reason, due_at, stakes.get(post_id)) for post_id in posts],
                 "request_id": request_id,
                 "ids": [new_id() for _ in posts],
                 "post_ids": list(posts),
@@ -99,6 +115,30 @@ def request_looks(*, posts: Mapping[UUID, bool], reason: Job.Reason, due_at: dat
             },
         )
         return [Look(job, lane) for job, lane in cursor.fetchall()]
+
+
+def stakes_of(post_ids: Sequence[UUID]) -> dict[UUID, Decimal | None]:
+    """What the current claim of each of these posts comes to at its campaign's rates: see `urgency`."""
+    claimed = list(
+        PostState.objects.filter(post__in=post_ids).values_list(
+            "post",
+            "post__campaign",
+            "post__platform",
+            *(f"current_claim__claimed_{metric}" for metric in CLAIMABLE),
+        )
+    )
+    terms = CampaignPlatform.objects.filter(campaign__in={campaign for _, campaign, *_ in claimed})
+    rates = {(row.campaign_id, row.platform_id): row.rates for row in terms}
+    return {
+        post_id: at_stake(figures, rates.get((campaign, platform))) for post_id, campaign, platform, *figures in claimed
+    }
+
+
+def at_stake(claimed: Sequence[int | None], rates: Rates | None) -> Decimal | None:
+    """What claimed views, clicks and conversions come to; None where nobody knows."""
+    if rates is None:
+        return None
+    return worth({metric: n for metric, n in zip(CLAIMABLE, claimed, strict=True) if n is not None}, rates)
 
 
 def lanes_of(post_ids: Sequence[UUID]) -> dict[UUID, UUID | None]:
@@ -132,8 +172,8 @@ def close_look(*, post_id: UUID) -> None:
 
 @transaction.atomic
 def look_again(*, affiliate_id: UUID, platform_id: UUID, livemode: bool) -> int:
-    """An affiliate's credential or proof for a platform changed: its open posts there change lanes, and are looked at
-    now. Returns how many.
+    """An affiliate's credential or proof for a platform changed: its posts there change lanes, and those with an open
+    claim are looked at now. Returns how many changed.
 
     A look that somebody is taking meanwhile goes on, and is followed by another one at once where a claim stays open:
     its moment is moved on, which settling sees.
@@ -147,7 +187,9 @@ def look_again(*, affiliate_id: UUID, platform_id: UUID, livemode: bool) -> int:
     )
     posts = dict(Job.objects.filter(pk__in=_lock(theirs)).values_list("post_id", "pk"))
     for lane, moved in _by_lane(posts).items():
-        Job.objects.filter(pk__in=moved).update(connection_id=lane, due_at=clock.now())
+        changed = Job.objects.filter(pk__in=moved)
+        changed.update(connection_id=lane)
+        changed.exclude(reason=Job.Reason.RECHECK).update(**due_from(clock.now()))
         wake(lane)
     return len(posts)
 
@@ -174,17 +216,24 @@ def look_at_link(*, link_id: UUID, is_reversal: bool) -> int:
         views = claimed.values_list("pk", "state__current_claim__claimed_views")
         asks_platform = {post_id: number is not None for post_id, number in views}
     else:
-        pending = Job.objects.filter(state=Job.State.DUE, connection=None, post__in=posts)
+        waiting = Job.objects.filter(state=Job.State.DUE, connection=None).exclude(reason=Job.Reason.RECHECK)
+        pending = waiting.filter(post__in=posts)
         asks_platform = dict.fromkeys(pending.values_list("post_id", flat=True), False)
     looks = request_looks(
         posts=asks_platform,
-        reason=Job.Reason.MANUAL,
+        reason=Job.Reason.TRACKING,
         due_at=clock.now(),
         request_id=current_request_id(),
     )
     for lane in {look.lane for look in looks}:
         wake(lane)
     return len(looks)
+
+
+def due_from(moment: datetime) -> dict[str, Any]:
+    """What makes a job that is there already due at another moment. Its place in the order stays, so that what has
+    waited keeps what it waited for."""
+    return {"due_at": moment, "urgent_at": Least("urgent_at", Value(moment, DateTimeField()))}
 
 
 def _lock(jobs: QuerySet[Job], *, skip_locked: bool = False) -> list[UUID]:
@@ -209,7 +258,7 @@ def lease_batch(*, connection_id: UUID | None, paced: bool = True) -> Batch | Wa
     now = clock.now()
     if lane and (lane.state != Connection.State.ACTIVE or (lane.not_before and lane.not_before > now)):
         return None
-    due = Job.objects.in_lane(connection_id).due(now).order_by("priority", "due_at", "id")
+    due = Job.objects.in_lane(connection_id).due(now).most_urgent_first(now)
     jobs = _take(due, _affordable(lane, now)) if lane else _take_unasked(due)
     if not jobs:
         return None
@@ -306,7 +355,7 @@ def give_back(*, batch: Batch, error: str, retry_after_s: int | None = None, cou
         state=Job.State.DUE,
         lease=None,
         leased_until=None,
-        due_at=now + timedelta(seconds=retry_after_s if retry_after_s is not None else backoff_s),
+        **due_from(now + timedelta(seconds=retry_after_s if retry_after_s is not None else backoff_s)),
         attempts=F("attempts") - (0 if counts else 1),
         last_error=error[:300],
     )
@@ -328,7 +377,7 @@ def retry_dead(*, job_ids: Sequence[UUID], by: User | None = None) -> int:
     for connection_id in {job.connection_id for job in retried}:
         wake(connection_id)
     try:
-        return retried.update(state=Job.State.DUE, attempts=0, due_at=clock.now(), finished_at=None)
+        return retried.update(state=Job.State.DUE, attempts=0, finished_at=None, **due_from(clock.now()))
     except IntegrityError as error:  # a claim or a run asked for a look at one of them at this very moment
         raise ConflictError("Somebody has just asked for a look at one of these posts. Try again.") from error
 
@@ -346,7 +395,7 @@ def sweep() -> int:
         finished_at=now,
         last_error="The worker was lost each time this was tried.",
     )
-    lapsed.update(state=Job.State.DUE, lease=None, leased_until=None, due_at=now)
+    lapsed.update(state=Job.State.DUE, lease=None, leased_until=None, **due_from(now))
     _move_stranded()
     lanes = list(Job.objects.forgotten_lanes(now, after=FORGOTTEN_AFTER))
     for connection_id in lanes:

@@ -103,7 +103,7 @@ def request_due_run(*, platform: Platform, livemode: bool | None, by: User) -> R
     due = Job.objects.due(clock.now()).filter(connection__platform=platform, connection__state=Connection.State.ACTIVE)
     if livemode is not None:
         due = due.filter(connection__livemode=livemode)
-    job_ids = list(due.order_by("priority", "due_at", "id").values_list("pk", flat=True)[:MAX_RUN_POSTS])
+    job_ids = list(due.most_urgent_first(clock.now()).values_list("pk", flat=True)[:MAX_RUN_POSTS])
     if not job_ids:
         raise RunRefusedError("Nothing is due there.", code="no_posts")
     return _run_of(job_ids, by=by, scope={"platform": platform.slug, "all_due": True})

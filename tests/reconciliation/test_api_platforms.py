@@ -12,7 +12,7 @@ from platforms.sandbox.wire import FaultKind
 from platforms.services.lanes import Purse, hold_connection, note_failure, park_connection
 from platforms.services.settings import configure
 from reconciliation.models import Job, ReconciliationLog, Run, RunJob
-from reconciliation.services import draining, health, jobs, runs
+from reconciliation.services import draining, health, runs
 from tests.factories import TODAY, AdvertiserFactory, AffiliateFactory, CampaignFactory, MembershipFactory, UserFactory
 from tests.reconciliation.support import lane_of, leased, queries, unchanged
 
@@ -311,7 +311,7 @@ def test_all_that_is_due_joins_a_run_as_it_is(staff, claims, drain_all):
     later = claims(1, start=3)
     Job.objects.filter(post=later[0]).update(due_at=TODAY + timedelta(hours=1))
     claims(1, "x")
-    Job.objects.filter(post=due[0]).update(priority=jobs.PRIORITY[Job.Reason.SECOND_LOOK], request_id="of-the-claim")
+    Job.objects.filter(post=due[0]).update(reason=Job.Reason.SECOND_LOOK, request_id="of-the-claim")
     before = list(Job.objects.order_by("pk").values())
     answer = staff.post(FETCH, {"all_due": True})
     assert answer.status_code == 202
@@ -325,8 +325,8 @@ def test_all_that_is_due_joins_a_run_as_it_is(staff, claims, drain_all):
 def test_of_more_than_a_run_takes_the_most_urgent_join(staff, claims, monkeypatch):
     monkeypatch.setattr(runs, "MAX_RUN_POSTS", 2)
     posts = claims(4)
-    Job.objects.filter(post=posts[0]).update(priority=99)
-    Job.objects.filter(post=posts[3]).update(due_at=TODAY - timedelta(hours=1))
+    Job.objects.filter(post=posts[0]).update(urgent_at=TODAY)
+    Job.objects.filter(post=posts[3]).update(urgent_at=TODAY - timedelta(days=1))
     run = staff.post(FETCH, {"all_due": True}).json()
     assert run["looks"]["total"] == 2
     assert posts[3] in {job.post for job in jobs_of(run["id"])}

@@ -122,10 +122,10 @@ def test_a_run_of_listed_posts(manager, settled):
 
 def test_a_look_that_is_due_already_joins_the_run(staff, claim, world_post, ours):
     post = claim(AffiliateFactory(), ours, world_post(), 1).post
-    Job.objects.update(due_at=TODAY + timedelta(hours=9), priority=30)
+    Job.objects.update(due_at=TODAY + timedelta(hours=9))
     first, second = (staff.post(RUN, {"posts": [str(post.pk)]}).json()["id"] for _ in range(2))
     job = Job.objects.get()
-    assert (job.due_at, job.priority) == (TODAY, 20)
+    assert (job.due_at, job.reason) == (TODAY, Job.Reason.SUBMISSION)
     assert set(RunJob.objects.values_list("run", "job")) == {(run.pk, job.pk) for run in Run.objects.all()}
     assert first != second
 

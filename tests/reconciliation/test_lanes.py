@@ -123,9 +123,10 @@ def test_other_lanes_are_not_paced_by_this_one(claim_many):
 def test_the_most_urgent_go_first(claim_many, monkeypatch):
     monkeypatch.setattr(jobs, "BATCH", 2)
     posts = [submitted.post for submitted in claim_many(4)]
-    Job.objects.filter(post=posts[0]).update(priority=jobs.PRIORITY[Job.Reason.SECOND_LOOK])
+    urgent_at = Job.objects.get(post=posts[2]).urgent_at
+    Job.objects.filter(post=posts[0]).update(urgent_at=urgent_at + timedelta(hours=6))
     Job.objects.filter(post=posts[1]).update(due_at=TODAY + timedelta(seconds=5))
-    Job.objects.filter(post=posts[3]).update(due_at=TODAY - timedelta(seconds=5))
+    Job.objects.filter(post=posts[3]).update(urgent_at=urgent_at - timedelta(seconds=5))
     assert [job.post for job in leased().jobs] == [posts[3], posts[2]]
     assert [job.post for job in leased().jobs] == [posts[0]]
 

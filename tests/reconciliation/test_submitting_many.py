@@ -40,7 +40,7 @@ def state_of_things() -> dict[str, Any]:
         "posts": sorted((*posts[p.pk], bool(p.displaced_at), str(p.tracking_link_id)) for p in Post.objects.all()),
         "claims": sorted((*posts[c.post_id], c.claimed_views) for c in AffiliateReport.objects.all()),
         "current": sorted((*posts[s.post_id], s.current_claim.claimed_views) for s in PostState.objects.all()),
-        "jobs": sorted((*posts[j.post_id], str(j.connection_id), j.state, j.priority) for j in Job.objects.all()),
+        "jobs": sorted((*posts[j.post_id], str(j.connection_id), j.state, j.reason) for j in Job.objects.all()),
         "texts": sorted((*posts[t.post_id], t.title, t.description) for t in PostText.objects.all()),
         "enrolments": sorted((e.affiliate.name, e.campaign.name, e.status) for e in Enrolment.objects.all()),
         "audit": sorted(AuditEvent.objects.values_list("action", "actor__name")),

@@ -21,11 +21,13 @@ from django.db import transaction
 from config import clock
 from config.queue import enqueue
 from platforms.metrics import PostReading
-from reconciliation.models import AffiliateReport
-from reconciliation.services import owning, telling
-from reconciliation.services.jobs import Batch, lanes_of, wake
+from reconciliation.models import AffiliateReport, Job
+from reconciliation.querysets import NextLook
+from reconciliation.services import owning, plans, telling
+from reconciliation.services.jobs import Batch, lanes_of, stakes_of, wake
 from reconciliation.services.settling import found, judging, writing
 from reconciliation.services.settling.judging import NO_POST, Look
+from reconciliation.urgency import Reason, urgent_at
 
 __all__ = ["NO_POST", "Answer", "settle"]
 
@@ -69,7 +71,7 @@ def settle(*, batch: Batch, answer: Answer) -> int:
     writing.write_verdicts(looks, terms.ruleset)
     writing.write_standing(looks)
     writing.finish_jobs(looks)
-    _ask_for_next_looks(looks, batch)
+    _plan_next_looks(looks, batch)
     _tell(looks)
     return len(looks)
 
@@ -102,20 +104,26 @@ def _looks(
     return looks
 
 
-def _ask_for_next_looks(looks: Sequence[Look], batch: Batch) -> None:
-    """Posts with claims still open are looked at again, in the lane that they belong in now."""
-    still_open = [look for look in looks if look.open_until]
-    if not still_open:
-        return
+def _plan_next_looks(looks: Sequence[Look], batch: Batch) -> None:
+    """Posts with claims still open are looked at again, in the lane that they belong in now; the others as their
+    campaigns plan it."""
     asked = batch.connection.pk if batch.connection else None
-    on_a_platform = [look.post.id for look in still_open if look.job.connection_id]
+    still_open = {look.post.id: look for look in looks if look.open_until}
+    rechecks = plans.next_rechecks([look.post.id for look in looks if not look.open_until], after=clock.now())
+    on_a_platform = [post_id for post_id, look in still_open.items() if look.job.connection_id]
+    on_a_platform += [post_id for post_id, recheck in rechecks.items() if recheck.asks_platform]
     lanes = lanes_of(on_a_platform) if on_a_platform else {}
-    due = []
-    for look in still_open:
-        lane = lanes.get(look.post.id)
-        due.append((look, lane, judging.next_look_at(look, lane, asked)))
-    writing.write_next_jobs(due)
-    for lane in {lane for _, lane, due_at in due if due_at <= clock.now()}:
+    stakes = stakes_of(list(still_open)) if still_open else {}
+    next_looks = [recheck.of(post_id, lanes.get(post_id)) for post_id, recheck in rechecks.items()]
+    for post_id, look in still_open.items():
+        lane = lanes.get(post_id)
+        due_at = judging.next_look_at(look, lane, asked)
+        reason = Reason.SECOND_LOOK if look.verdicts else Reason.SUBMISSION
+        urgency = urgent_at(reason, due_at, stakes.get(post_id))
+        next_looks.append(NextLook(post_id, lane, reason, due_at, urgency, look.job.request_id))
+    if next_looks:
+        Job.objects.add_pending(next_looks)
+    for lane in {look.lane for look in next_looks if look.due_at <= clock.now()}:
         wake(lane)  # a claim came meanwhile, perhaps for another lane than the one that is at work
 
 

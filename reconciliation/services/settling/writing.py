@@ -20,7 +20,6 @@ from reconciliation.models import (
 )
 from reconciliation.rules import CLAIMABLE
 from reconciliation.services import trusting
-from reconciliation.services.jobs import PRIORITY
 from reconciliation.services.settling.judging import Judged, Look, standing_after
 
 _SNAPSHOT = (
@@ -46,10 +45,6 @@ _TRUST_EVENT = (
     "claim_id",
     "effect",
 )
-_JOB = (
-    "id", "created_at", "post", "connection", "reason", "priority", "state", "due_at", "attempts", "last_error",
-    "request_id",
-)  # fmt: skip
 
 
 def write_snapshots(looks: Sequence[Look], slugs: Mapping[UUID, str]) -> None:
@@ -128,14 +123,3 @@ def finish_jobs(looks: Iterable[Look]) -> None:
     Job.objects.filter(pk__in=[look.job.id for look in looks]).update(
         state=Job.State.DONE, finished_at=clock.now(), lease=None, leased_until=None, last_error=""
     )
-
-
-def write_next_jobs(due: Sequence[tuple[Look, UUID | None, datetime]]) -> None:
-    """The next look at each of these posts: in which lane, and when."""
-    now = clock.now()
-    rows = []
-    for look, lane, due_at in due:
-        reason = Job.Reason.SECOND_LOOK if look.verdicts else Job.Reason.SUBMISSION
-        row = (new_id(), now, look.post.id, lane, reason, PRIORITY[reason], "due", due_at, 0, "", look.job.request_id)
-        rows.append(row)
-    copy_rows(Job, _JOB, rows)
