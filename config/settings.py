@@ -137,19 +137,22 @@ DATABASES["default"] |= {
     "CONN_MAX_AGE": env.int("DATABASE_CONN_MAX_AGE_S", default=60),
     "CONN_HEALTH_CHECKS": True,
 }
+DATABASE_DIRECT_URL = env.str("DATABASE_DIRECT_URL", default="")
+"""The same database past a pooler, for the connection that listens: a pooler delivers no notifications."""
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Queue ----------------------------------------------------------------------------------------------------------
 # Our job rows are the record and carry attempts and backoff; the queue is a hint that wakes a worker.
 _WORKERS = env.int("WORKER_PROCESSES", default=3)
 _TASK_TIMEOUT_S = 30
-Q_CLUSTER = {
+Q_CLUSTER: dict[str, Any] = {
     "name": "claimcheck",
     "orm": "default",
+    "broker_class": "config.broker.Broker",
     "workers": _WORKERS,
     "queue_limit": _WORKERS,
     "bulk": 1,
-    "poll": 0.05,
+    "poll": 0.05,  # where no notification can be had; else one is waited for
     "timeout": _TASK_TIMEOUT_S,
     "retry": 120,  # ≥ timeout × (queue_limit / workers + 1) + 30, or a waiting task would run twice
     "max_attempts": 5,
