@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import psutil
 
@@ -30,7 +30,8 @@ logger = logging.getLogger(__name__)
 def run_under_watchdog(
     argv: list[str],
     *,
-    on_tick: Callable[[], None],
+    on_tick: Callable[[Sequence[psutil.Process]], None],
+    on_end: Callable[[], None],
     tick_s: float = 1.0,
     restart_after_s: float = 1.0,
     stop_timeout_s: float = 35.0,
@@ -38,19 +39,21 @@ def run_under_watchdog(
 ) -> int:
     """Run the cluster `argv` until this process is told to stop (TERM, INT, HUP); must be called in the main thread.
 
-    Every `tick_s` it calls `on_tick` and looks after the cluster: a process of it that has vanished means the end of
-    all of them at once, one that holds more than `max_rss_mb` of memory an orderly end; either way it is started again
-    after `restart_after_s`. An orderly end is a SIGTERM to the main process alone, and a SIGKILL to what is left
-    `stop_timeout_s` later. Returns 0, with no process of the cluster left.
+    Every `tick_s` it calls `on_tick` with the cluster's processes, the main one first, and looks after them: one that
+    has vanished means the end of all of them at once, one that holds more than `max_rss_mb` of memory an orderly end;
+    either way, once none is left it calls `on_end`, and after `restart_after_s` the cluster is started again. An
+    orderly end is a SIGTERM to the main process alone, and a SIGKILL to what is left `stop_timeout_s` later. Returns 0,
+    with no process of the cluster left.
     """
     stopping = False
+    processes: list[psutil.Process] = []
 
     def stop(*_: object) -> None:
         nonlocal stopping
         stopping = True
 
     adopt_orphans()
-    clock = _Ticks(on_tick, tick_s)
+    clock = _Ticks(lambda: on_tick(processes), tick_s)
     with _handling(stop):
         while not stopping:
             with _Cluster(argv) as cluster:
@@ -59,12 +62,15 @@ def run_under_watchdog(
                 while not (stopping or broken or too_big):
                     clock.spend(tick_s, until=lambda: stopping)
                     broken = cluster.lost()
+                    processes[:] = cluster.processes()
                     too_big = cluster.above(max_rss_mb)
                 if broken or too_big:
                     logger.error("watchdog: restarting the cluster: %s", broken or too_big)
                 if not broken:
                     cluster.terminate()
                     clock.spend(stop_timeout_s, until=cluster.has_ended)
+            processes.clear()
+            _surviving(on_end)
             if not stopping:
                 clock.spend(restart_after_s, until=lambda: stopping)
     return 0
@@ -86,6 +92,14 @@ def _handling(stop: Callable[..., None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _surviving(act: Callable[[], None]) -> None:
+    """What can't be noted just now is no reason to leave the cluster without its watchdog."""
+    try:
+        act()
+    except Exception as error:
+        logger.exception("watchdog: tick failed: %s", type(error).__name__)
+
+
 class _Ticks:
     """Calls `on_tick` every `tick_s` while time is spent, whatever it is spent on."""
 
@@ -99,15 +113,8 @@ class _Ticks:
         while not until() and (now := time.monotonic()) < end:
             if now >= self._next:
                 self._next = now + self._tick_s
-                self._tick()
+                _surviving(self._on_tick)
             time.sleep(min(STEP_S, self._tick_s))
-
-    def _tick(self) -> None:
-        try:
-            self._on_tick()
-        except Exception as error:
-            # A heartbeat that can't be written is no reason to leave the cluster without its watchdog.
-            logger.exception("watchdog: tick failed: %s", type(error).__name__)
 
 
 class _Cluster:
@@ -142,6 +149,10 @@ class _Cluster:
             gone.add(self._main.pid)
         self._known = alive  # without those that began a session of their own
         return f"processes {sorted(gone)} have vanished" if gone else None
+
+    def processes(self) -> list[psutil.Process]:
+        """Those that were last seen, the main one first."""
+        return sorted(self._known, key=lambda process: (process.pid != self._main.pid, process.pid))
 
     def above(self, max_rss_mb: int) -> str | None:
         """Which process holds more memory than it may, in words."""

@@ -22,6 +22,7 @@ from django.db.models import F
 
 from campaigns.models import Post
 from config import clock
+from config.cluster import is_stopping
 from platforms.adapters import NOT_CONNECTED, NOT_LISTED, adapter_of
 from platforms.adapters.base import Adapter, PlatformAPIResponse, Wanted
 from platforms.errors import ErrorKind, PlatformError, UnansweredError
@@ -100,7 +101,8 @@ class _Caller:
 
     def _call_aside(self, ids: Sequence[str]) -> PlatformAPIResponse | PlatformError:
         try:
-            return self._call(ids) if time.monotonic() < self._begins_until else _not_reached()
+            has_time = time.monotonic() < self._begins_until and not is_stopping()
+            return self._call(ids) if has_time else _not_reached()
         finally:
             database.close()  # this thread's own, should it have paid for a call more than was foreseen
 

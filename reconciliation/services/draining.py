@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 
 from config import clock
+from config.cluster import is_stopping
 from platforms.errors import ErrorKind, PlatformError, UnansweredError
 from platforms.models import Connection
 from platforms.services.lanes import NotNowError, hold_connection, park_connection
@@ -21,8 +22,8 @@ from reconciliation.services.settling import Answer, settle
 log = structlog.get_logger(__name__)
 
 TIME_BUDGET_S = 8.0
-"""A drain that has worked so long hands the lane on: its last batch may take as long as calls may begin and last, and
-must be settled before the queue's time-out."""
+"""A drain that has worked so long, or is to stop, hands the lane on: its last batch may take as long as calls may begin
+and last, and must be settled before the queue's time-out."""
 LOGGED_REQUEST_IDS = 100
 RATE_LIMIT_DEFAULT_S = 60
 
@@ -34,7 +35,7 @@ def drain(*, connection_id: UUID | None, paced: bool = True) -> int:
     """
     started = time.monotonic()
     settled = 0
-    while time.monotonic() - started < TIME_BUDGET_S:
+    while time.monotonic() - started < TIME_BUDGET_S and not is_stopping():
         batch = lease_batch(connection_id=connection_id, paced=paced)
         if isinstance(batch, Wait):
             time.sleep(min(PACE_S, max(0.0, (batch.until - clock.now()).total_seconds())))

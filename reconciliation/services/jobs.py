@@ -19,6 +19,7 @@ from affiliates.services import audit
 from campaigns.models import CampaignPlatform, Post
 from campaigns.rates import Rates, worth
 from config import clock
+from config.cluster import leases_of, new_lease
 from config.errors import ConflictError
 from config.ids import new_id
 from config.middleware import current_request_id
@@ -273,7 +274,7 @@ def lease_batch(*, connection_id: UUID | None, paced: bool = True) -> Batch | Wa
             jobs = jobs[: len(jobs) // size * size]
         Connection.objects.filter(pk=lane.pk).update(last_call_at=now, awaited_until=None)
         jobs += _same_content(jobs, due)
-    lease = new_id()
+    lease = new_lease()
     Job.objects.filter(pk__in=[job.pk for job in jobs]).update(
         state=Job.State.LEASED,
         lease=lease,
@@ -359,6 +360,14 @@ def give_back(*, batch: Batch, error: str, retry_after_s: int | None = None, cou
         attempts=F("attempts") - (0 if counts else 1),
         last_error=error[:300],
     )
+
+
+@transaction.atomic
+def lapse_leases_of(*, cluster: str) -> int:
+    """What a cluster held whose processes have all ended is due again: its leases lapse now and not in their time.
+    The attempts count. Returns how many."""
+    held = Job.objects.filter(state=Job.State.LEASED, lease__range=leases_of(cluster))
+    return Job.objects.filter(pk__in=_lock(held)).update(leased_until=clock.now() - timedelta(seconds=1))
 
 
 @transaction.atomic

@@ -59,14 +59,18 @@ from pathlib import Path
 from config.watchdog import run_under_watchdog
 logging.basicConfig()
 here, program, manner = sys.argv[1:]
-def tick():
+def tick(processes):
     with (Path(here) / "ticks").open("a") as ticks:
         ticks.write(".")
+    (Path(here) / "seen").write_text(" ".join(str(each.pid) for each in processes))
     if manner == "fails to tick":
         raise LookupError("no heart")
+def end():
+    with (Path(here) / "ends").open("a") as ends:
+        ends.write(".")
 sys.exit(run_under_watchdog(
     [sys.executable, "-c", program, here, manner],
-    on_tick=tick, tick_s=0.1, restart_after_s=0.1, stop_timeout_s=1, max_rss_mb=100,
+    on_tick=tick, on_end=end, tick_s=0.1, restart_after_s=0.1, stop_timeout_s=1, max_rss_mb=100,
 ))
 """
 
@@ -134,6 +138,9 @@ def test_a_death_in_the_cluster_ends_all_of_it_and_starts_it_anew(watched: Watch
     assert all(has_ended(process) for process in first)
     assert not any(has_ended(process) for process in second)
     assert "ended in order" not in watched.read("notes")
+    assert watched.read("ends") == "."
+    watched.await_look()
+    assert watched.read("seen") == " ".join(str(process.pid) for process in second)
     assert f"{first[victim].pid}] have vanished" in watched.read("log")
 
 
@@ -142,6 +149,7 @@ def test_told_to_stop_it_tells_the_main_process_alone_and_waits(watched: Watched
     cluster = watched.start().run(1)
     assert watched.stop(sent) == 0
     assert watched.read("notes") == "ended in order\n"
+    assert watched.read("ends") == "."
     assert all(has_ended(process) for process in cluster)
 
 

@@ -1,9 +1,11 @@
 """Real workers on a real database: nothing is lost, nothing is counted twice, few calls are made."""
 
+import itertools
 import math
 import os
 import random
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.db.models import Count, Q
 from django.db.models.functions import Now
 from django_q.models import OrmQ, Schedule
@@ -28,10 +31,11 @@ from config.management.commands.setup_schedules import SCHEDULES
 from config.management.commands.worker import tick
 from platforms.models import Platform
 from platforms.sandbox.server import SandboxServer
+from platforms.sandbox.wire import FaultKind
 from platforms.sandbox.world import SPAN, Series, WorldPost
 from reconciliation.comparison import Figures
 from reconciliation.models import AffiliateReport, Job, ReconciliationLog, TrustEvent, TrustScore
-from reconciliation.services import submission
+from reconciliation.services import jobs, submission
 from tests.config.programs import await_that, family_of, running
 from tests.factories import AffiliateFactory, CampaignFactory
 
@@ -104,6 +108,61 @@ def test_many_claims_at_once_cause_few_calls(platforms: SandboxServer, tmp_path:
         await_that(lambda: ReconciliationLog.objects.counted().count() == len(posts), within_s=60)
         elapsed_s = time.monotonic() - started
     assert platforms.state.data_calls("youtube") <= math.ceil(len(posts) / 50) + elapsed_s + 1
+
+
+@pytest.mark.parametrize("stops", [2, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_told_to_stop_in_mid_work_takes_no_look_twice(platforms: SandboxServer, tmp_path: Path, stops: int):
+    affiliate, campaign, rng = AffiliateFactory(), CampaignFactory(), random.Random(stops)
+    served = ("youtube", "x", "reddit")
+    posts = (platforms.state.world.post(slug, Series.EVEN, n) for n in itertools.count() for slug in served)
+    over = threading.Event()
+
+    def submit() -> int:
+        for claimed in itertools.count():
+            if over.is_set():
+                connection.close()
+                return claimed
+            claim(affiliate, campaign, next(posts))
+            time.sleep(0.03)
+        return 0
+
+    def asked() -> int:
+        return sum(counts["posts"] for counts in platforms.state.stats().values())
+
+    with ThreadPoolExecutor(1) as pool:
+        claiming = pool.submit(submit)
+        try:
+            for _ in range(stops):
+                before = asked()
+                with running("worker", log=tmp_path / "worker.log", SANDBOX_URL=platforms.url):
+                    await_that(lambda before=before: asked() > before, within_s=60)  # type: ignore[misc]
+                    time.sleep(rng.uniform(0, 1))
+                assert not Job.objects.filter(state="leased").exists()
+        finally:
+            over.set()
+        claimed = claiming.result()
+        with running("worker", log=tmp_path / "worker.log", SANDBOX_URL=platforms.url):
+            await_that(lambda: not AffiliateReport.objects.open().exists(), within_s=60)
+    assert asked() == claimed == ReconciliationLog.objects.counted().count()
+    assert set(Job.objects.values_list("state", "attempts")) == {("done", 1)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_the_killed_held_is_taken_up_at_once(platforms: SandboxServer, tmp_path: Path):
+    """Not when its leases lapse: nobody can hold them any more."""
+    affiliate, campaign = AffiliateFactory(), CampaignFactory()
+    platforms.state.set_fault("youtube", FaultKind.TIMEOUT, 1.0, 3_600)
+    with running("worker", log=tmp_path / "worker.log", SANDBOX_URL=platforms.url) as worker:
+        claim(affiliate, campaign, platforms.state.world.post("youtube", Series.EVEN, 0))
+        await_that(lambda: Job.objects.filter(state="leased").exists(), within_s=60)
+        for process in family_of(worker)[1:]:
+            process.kill()
+        platforms.state.reset()
+        started = time.monotonic()
+        await_that(lambda: not AffiliateReport.objects.open().exists(), within_s=40)
+    assert time.monotonic() - started < jobs.LEASE_S
+    assert Job.objects.get().attempts == 2
 
 
 def _answers(url: str) -> bool:

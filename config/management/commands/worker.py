@@ -1,26 +1,52 @@
 """`manage.py worker`: work off the queue, under a watchdog, and find every second what the queue forgot."""
 
 import sys
+from argparse import ArgumentParser
 from typing import Any
 
+import django_q.cluster
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
+from config import cluster
 from config.watchdog import run_under_watchdog
 from reconciliation import tasks
+from reconciliation.services import jobs
 
 
-def tick() -> None:
+def tick(processes: Any = ()) -> None:
     """Sweep, on a connection that may have been lost since the last time."""
     close_old_connections()
     tasks.sweep()
 
 
+def end() -> None:
+    """The cluster's processes have all ended: what they held is free."""
+    close_old_connections()
+    jobs.lapse_leases_of(cluster=cluster.identity())
+
+
+class Cluster(django_q.cluster.Cluster):
+    """Tells its workers too that they are to stop: what they have begun is finished, and the rest is left."""
+
+    def sig_handler(self, signum: Any, frame: Any) -> None:
+        cluster.stop()
+        super().sig_handler(signum, frame)
+
+
 class Command(BaseCommand):
     help = "Run the workers until told to stop."
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--unwatched", metavar="CLUSTER", help="Run the cluster itself; the watchdog does.")
+
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["unwatched"]:
+            cluster.join(options["unwatched"])
+            Cluster().start()
+            return
         call_command("setup_schedules")
-        sys.exit(run_under_watchdog([sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster"], on_tick=tick))
+        command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "worker", "--unwatched", cluster.identity()]
+        sys.exit(run_under_watchdog(command, on_tick=tick, on_end=end))
