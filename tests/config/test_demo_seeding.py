@@ -30,6 +30,7 @@ from platforms.sandbox.wire import FaultKind
 from platforms.sandbox.world import SPAN
 from reconciliation.models import AffiliateReport, Job, PlatformReport, ReconciliationLog
 from tests.factories import UserFactory
+from tests.invariants import broken
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -66,6 +67,7 @@ def test_a_seeded_world_has_been_through_the_real_pipeline(
     began = clock.now()
     said = seed(world, "--handout", str(handout), "--base-url", "http://127.0.0.1:8123", posts=120, days=8)
     assert int(said.split(" posts with")[0]) == Post.objects.count() >= 110
+    assert broken(soon=True) == {}
     _is_settled(began)
     _is_believable()
     _is_connected_but_for_some(world)

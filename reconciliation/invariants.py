@@ -1,0 +1,264 @@
+"""What always holds of claims, snapshots, verdicts, trust, and the work that leads there.
+
+Each query says it in words of its own, from the rows of record: it shares no code with what it checks.
+"""
+
+from config.invariants import Invariant
+
+CLAIMS = (
+    Invariant(
+        "A claim has one counted verdict at most",
+        """
+        SELECT affiliate_report_id AS id FROM reconciliation_reconciliationlog WHERE next_look_at IS NULL
+        GROUP BY affiliate_report_id HAVING count(*) > 1
+        """,
+    ),
+    # A displaced post is looked at no more; of a short link that led to another post, that one has the claims.
+    Invariant(
+        "A claim has its counted verdict, or a job that leads to it",
+        """
+        SELECT claim.id FROM reconciliation_affiliatereport claim
+        JOIN campaigns_post post ON post.id = claim.post_id
+        WHERE post.displaced_at IS NULL AND (post.is_identified OR post.merged_into_id IS NULL)
+            AND NOT EXISTS (
+                SELECT FROM reconciliation_reconciliationlog verdict
+                WHERE verdict.affiliate_report_id = claim.id AND verdict.next_look_at IS NULL
+            )
+            AND NOT EXISTS (
+                SELECT FROM reconciliation_job job WHERE job.post_id = claim.post_id AND job.state <> 'done'
+            )
+        """,
+    ),
+    Invariant(
+        "A post has a claim, and a state that says how it stands",
+        """
+        SELECT post.id FROM campaigns_post post
+        LEFT JOIN reconciliation_poststate state ON state.post_id = post.id
+        LEFT JOIN reconciliation_affiliatereport claim ON claim.id = state.current_claim_id AND claim.post_id = post.id
+        WHERE claim.id IS NULL
+        """,
+    ),
+    Invariant(
+        "A post's current claim is its latest",
+        """
+        SELECT state.post_id AS id FROM reconciliation_poststate state
+        JOIN reconciliation_affiliatereport current ON current.id = state.current_claim_id
+        JOIN (
+            SELECT post_id, max(claimed_at) AS claimed_at FROM reconciliation_affiliatereport GROUP BY post_id
+        ) latest ON latest.post_id = state.post_id
+        WHERE latest.claimed_at <> current.claimed_at
+        """,
+    ),
+    Invariant(
+        "A post is reconciled when each of its claims has its counted verdict, and only then",
+        """
+        SELECT post.id FROM campaigns_post post
+        JOIN (
+            SELECT claim.post_id, bool_and(verdict.id IS NOT NULL) AS is_judged
+            FROM reconciliation_affiliatereport claim
+            LEFT JOIN reconciliation_reconciliationlog verdict
+                ON verdict.affiliate_report_id = claim.id AND verdict.next_look_at IS NULL
+            GROUP BY claim.post_id
+        ) found ON found.post_id = post.id
+        WHERE post.is_reconciled <> found.is_judged
+        """,
+    ),
+)
+
+JOBS = (
+    Invariant(
+        "A post has one pending job at most",
+        """
+        SELECT post_id AS id FROM reconciliation_job WHERE state IN ('due', 'leased')
+        GROUP BY post_id HAVING count(*) > 1
+        """,
+    ),
+    # Who asks for a look, or tries a dead one again, may do so for a post whose claims are all judged.
+    Invariant(
+        "A job that nobody asked for has an open claim to look at",
+        """
+        SELECT job.id FROM reconciliation_job job
+        WHERE job.state IN ('due', 'leased') AND job.reason IN ('submission', 'second_look')
+            AND NOT EXISTS (
+                SELECT FROM reconciliation_affiliatereport claim WHERE claim.post_id = job.post_id AND NOT EXISTS (
+                    SELECT FROM reconciliation_reconciliationlog verdict
+                    WHERE verdict.affiliate_report_id = claim.id AND verdict.next_look_at IS NULL
+                )
+            )
+            AND NOT EXISTS (
+                SELECT FROM affiliates_auditevent event
+                WHERE event.object_id = job.id AND event.action = 'job.retried'
+            )
+        """,
+    ),
+    Invariant(
+        "A job is held no longer than its lease",
+        "SELECT id FROM reconciliation_job WHERE state = 'leased' AND leased_until < %(late)s",
+    ),
+    Invariant(
+        "A job has an end when it is over, and a holder only while it is held",
+        """
+        SELECT id FROM reconciliation_job
+        WHERE (state IN ('due', 'leased')) <> (finished_at IS NULL) OR (state = 'leased') <> (lease IS NOT NULL)
+        """,
+    ),
+    Invariant(
+        "A job that is dead says why",
+        "SELECT id FROM reconciliation_job WHERE state = 'dead' AND last_error = ''",
+    ),
+    Invariant(
+        "A displaced post has no job to come",
+        """
+        SELECT job.id FROM reconciliation_job job JOIN campaigns_post post ON post.id = job.post_id
+        WHERE job.state IN ('due', 'leased') AND post.displaced_at IS NOT NULL
+        """,
+    ),
+)
+
+VERDICTS = (
+    Invariant(
+        "A verdict, its claim and its snapshot are of one post",
+        """
+        SELECT verdict.id FROM reconciliation_reconciliationlog verdict
+        JOIN reconciliation_affiliatereport claim ON claim.id = verdict.affiliate_report_id
+        JOIN reconciliation_platformreport snapshot ON snapshot.id = verdict.platform_report_id
+        WHERE claim.post_id <> verdict.post_id OR snapshot.post_id <> verdict.post_id
+        """,
+    ),
+    Invariant(
+        "A verdict's snapshot was fetched when its claim was made, or later",
+        """
+        SELECT verdict.id FROM reconciliation_reconciliationlog verdict
+        JOIN reconciliation_affiliatereport claim ON claim.id = verdict.affiliate_report_id
+        JOIN reconciliation_platformreport snapshot ON snapshot.id = verdict.platform_report_id
+        WHERE snapshot.fetched_at < claim.claimed_at
+        """,
+    ),
+    Invariant(
+        "A provisional verdict has no effect on trust",
+        """
+        SELECT id FROM reconciliation_reconciliationlog WHERE next_look_at IS NOT NULL AND trust_effect <> 'NONE'
+        """,
+    ),
+    Invariant(
+        "A verdict's difference is the claim minus the truth, and unknown where either is",
+        """
+        SELECT verdict.id FROM reconciliation_reconciliationlog verdict
+        JOIN reconciliation_affiliatereport claim ON claim.id = verdict.affiliate_report_id
+        JOIN reconciliation_platformreport snapshot ON snapshot.id = verdict.platform_report_id
+        WHERE verdict.status IN ('MATCHED', 'DISCREPANCY', 'TOO_EARLY') AND (
+            verdict.views_discrepancy IS DISTINCT FROM claim.claimed_views - snapshot.views
+            OR verdict.clicks_discrepancy IS DISTINCT FROM claim.claimed_clicks - snapshot.clicks
+        )
+        """,
+    ),
+)
+
+STATES = (
+    Invariant(
+        "A post's counted verdict is that of the latest claim that has one",
+        """
+        SELECT state.post_id AS id FROM reconciliation_poststate state
+        LEFT JOIN (
+            SELECT DISTINCT ON (claim.post_id) claim.post_id, verdict.id
+            FROM reconciliation_affiliatereport claim
+            JOIN reconciliation_reconciliationlog verdict ON verdict.affiliate_report_id = claim.id
+            WHERE verdict.next_look_at IS NULL
+            ORDER BY claim.post_id, claim.claimed_at DESC, claim.id DESC
+        ) latest ON latest.post_id = state.post_id
+        WHERE state.counted_verdict_id IS DISTINCT FROM latest.id
+        """,
+    ),
+    Invariant(
+        "A post's current verdict is the last word on its current claim",
+        """
+        SELECT state.post_id AS id FROM reconciliation_poststate state
+        LEFT JOIN (
+            SELECT DISTINCT ON (affiliate_report_id) affiliate_report_id, id FROM reconciliation_reconciliationlog
+            ORDER BY affiliate_report_id, next_look_at DESC NULLS FIRST, processed_at DESC, id DESC
+        ) latest ON latest.affiliate_report_id = state.current_claim_id
+        WHERE state.current_verdict_id IS DISTINCT FROM latest.id
+        """,
+    ),
+    # What asked no platform knows nothing of its figures, and is the latest only where nothing else is known.
+    Invariant(
+        "A post's latest snapshot is its latest, and it has been seen live since the first one that shows it",
+        """
+        SELECT state.post_id AS id FROM reconciliation_poststate state
+        LEFT JOIN reconciliation_platformreport latest ON latest.id = state.latest_snapshot_id
+        LEFT JOIN (
+            SELECT post_id, COALESCE(
+                max(fetched_at) FILTER (WHERE availability IS NOT NULL), max(fetched_at)
+            ) AS latest_at, min(fetched_at) FILTER (WHERE availability = 'live') AS live_since
+            FROM reconciliation_platformreport GROUP BY post_id
+        ) found ON found.post_id = state.post_id
+        WHERE (latest.fetched_at, state.seen_live_at) IS DISTINCT FROM (found.latest_at, found.live_since)
+            OR latest.post_id <> state.post_id OR state.last_fetched_at < latest.fetched_at
+        """,
+    ),
+)
+
+TRUST = (
+    Invariant(
+        "A trust event is a counted verdict of a live campaign, and each of these has one",
+        """
+        SELECT COALESCE(event.id, counted.id) AS id
+        FROM (
+            SELECT verdict.id, verdict.post_id, verdict.trust_effect, post.affiliate_id, claim.id AS claim_id,
+                claim.claimed_at, (claim.claimed_at AT TIME ZONE 'UTC')::date AS day
+            FROM reconciliation_reconciliationlog verdict
+            JOIN reconciliation_affiliatereport claim ON claim.id = verdict.affiliate_report_id
+            JOIN campaigns_post post ON post.id = verdict.post_id
+            JOIN campaigns_campaign campaign ON campaign.id = post.campaign_id
+            WHERE verdict.next_look_at IS NULL AND campaign.livemode
+        ) counted
+        FULL JOIN reconciliation_trustevent event ON event.verdict_id = counted.id
+        WHERE (counted.post_id, counted.trust_effect, counted.affiliate_id, counted.claim_id, counted.claimed_at,
+                counted.day)
+            IS DISTINCT FROM (event.post_id, event.effect, event.affiliate_id, event.claim_id, event.claimed_at,
+                event.day)
+        """,
+    ),
+    Invariant(
+        "A trust score is a recount of the counted verdicts: each content once a day, by its latest claim",
+        """
+        SELECT COALESCE(counted.affiliate_id, trust.affiliate_id) AS id
+        FROM (
+            SELECT affiliate_id, count(*) AS total, count(*) FILTER (WHERE trust_effect = 'ACCURATE') AS accurate
+            FROM (
+                SELECT DISTINCT ON (post.affiliate_id, content, day) post.affiliate_id, verdict.trust_effect
+                FROM reconciliation_reconciliationlog verdict
+                JOIN reconciliation_affiliatereport claim ON claim.id = verdict.affiliate_report_id
+                JOIN campaigns_post post ON post.id = verdict.post_id
+                JOIN campaigns_campaign campaign ON campaign.id = post.campaign_id,
+                LATERAL (
+                    SELECT COALESCE(post.merged_into_id, post.id) AS content,
+                        (claim.claimed_at AT TIME ZONE 'UTC')::date AS day
+                ) same
+                WHERE verdict.next_look_at IS NULL AND campaign.livemode
+                ORDER BY post.affiliate_id, content, day, claim.claimed_at DESC, claim.id DESC
+            ) outcome
+            WHERE trust_effect <> 'NONE'
+            GROUP BY affiliate_id
+        ) counted
+        FULL JOIN reconciliation_trustscore trust ON trust.affiliate_id = counted.affiliate_id
+        WHERE COALESCE(counted.total, 0) <> COALESCE(trust.total_submissions, 0)
+            OR COALESCE(counted.accurate, 0) <> COALESCE(trust.accurate_submissions, 0)
+            OR abs(trust.trust_score - COALESCE(counted.accurate::numeric / counted.total, 1)) > 0.00005
+        """,
+    ),
+)
+
+RUNS = (
+    Invariant(
+        "A run has an event that says who asked for it",
+        """
+        SELECT run.id FROM reconciliation_run run
+        WHERE NOT EXISTS (
+            SELECT FROM affiliates_auditevent event WHERE event.object_id = run.id AND event.action = 'run.requested'
+        )
+        """,
+    ),
+)
+
+INVARIANTS = (*CLAIMS, *JOBS, *VERDICTS, *STATES, *TRUST, *RUNS)
