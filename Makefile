@@ -36,7 +36,7 @@ define serve
 @if command -v setpriv >/dev/null; then exec setpriv --pdeathsig TERM -- $(RUN) manage.py $(1); else exec $(RUN) manage.py $(1); fi
 endef
 
-.PHONY: help setup lock demo run worker test test-browser test-long picture bench lint format
+.PHONY: help setup lock demo run worker test test-browser test-long chaos picture bench lint format
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name what; do printf '%-18s %s\n' "$$name" "$$what"; done
@@ -67,7 +67,7 @@ worker: $(READY) ## Run the workers alone
 	$(call serve,worker)
 
 test: $(READY) ## Run the tests that need no browser, and hold them to their coverage
-	$(RUN) -m pytest -m "not browser and not long" -n 2 --cov --cov-report=term --cov-fail-under=90
+	$(RUN) -m pytest -m "not browser and not long and not chaos" -n 2 --cov --cov-report=term --cov-fail-under=90
 	$(RUN) -m coverage report --include=$(PURE) --fail-under=100
 
 test-browser: $(READY) ## Run the tests in Chromium
@@ -76,6 +76,9 @@ test-browser: $(READY) ## Run the tests in Chromium
 
 test-long: $(READY) ## Run the tests that take minutes
 	$(RUN) -m pytest -m long
+
+chaos: $(READY) ## Kill processes, fail calls and restart the database at length: SEED=1 for the same course again
+	$(RUN) -m tests.chaos $(if $(SEED),--seed $(SEED))
 
 picture: $(READY) ## Make the README's picture anew, from a demo that is serving
 	$(RUN) -m tests.browser.picture

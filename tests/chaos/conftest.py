@@ -1,0 +1,38 @@
+"""What the tests of faults share."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from config import clock
+from config.demo.seeding import run_queued_tasks
+from reconciliation.models import Job
+from reconciliation.services import jobs
+from reconciliation.tasks import sweep
+from tests.factories import TODAY
+
+
+@pytest.fixture
+def ticking() -> Iterator[Callable[[timedelta], None]]:
+    """The clock stands at TODAY, and moves on by what it is told."""
+    with clock.at(TODAY):
+        yield lambda span: clock.set(clock.now() + span)
+
+
+@pytest.fixture
+def recover(ticking: Callable[[timedelta], None], drain_all: Callable[[], int]) -> Callable[[], None]:
+    """What a healthy worker does about what the dead left: until nothing is due, at most a few minutes later."""
+
+    def work(**_: Any) -> None:
+        for _ in range(12):
+            ticking(timedelta(seconds=jobs.LEASE_S + 1))
+            sweep()
+            drain_all()
+            run_queued_tasks()
+            if not Job.objects.pending().filter(due_at__lte=clock.now() + timedelta(minutes=1)).exists():
+                return
+        raise AssertionError("work is left that nobody finishes")
+
+    return work
