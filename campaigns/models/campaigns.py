@@ -373,6 +373,9 @@ class Post(Row):
             models.Index(fields=["platform", "external_id"], name="post_content"),  # who claims this content already
             # two links that lead to one content
             models.Index(fields=["platform", "api_id"], condition=Q(api_id__isnull=False), name="post_api_content"),
+            # who claims this link, of which nobody knows yet what it leads to; and who came by this short link
+            models.Index(fields=["platform", "url"], condition=Q(is_identified=False), name="post_open_link"),
+            models.Index(fields=["platform", "short_url"], condition=~Q(short_url=""), name="post_short_link"),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -5,18 +5,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from django.db import connection as database
-from django.db.models import Q
 
 from affiliates.models import Affiliate
-from campaigns.models import Campaign, CampaignPlatform, Enrolment, Post, TrackingLink
+from campaigns.models import Campaign, Enrolment, Post
 from config import clock
 from config.errors import DomainError
 from config.middleware import current_request_id
 from platforms.links import NeedsNetwork, NotAPost, identify
-from platforms.models import Account, Platform
+from platforms.models import Platform
 from reconciliation.comparison import Figures
 from reconciliation.errors import ClaimRefusedError, SecondClaimantError
 from reconciliation.models import AffiliateReport
@@ -150,55 +150,90 @@ def admit(
     return outcomes
 
 
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """A tracking link, as far as a claim goes."""
+
+    pk: UUID
+    code: str
+    is_usable: bool
+
+
+_NAMED = """
+    SELECT 'enrolment', campaign_id, NULL::uuid, affiliate_id, NULL::uuid, status FROM campaigns_enrolment
+    WHERE campaign_id = ANY(%(campaigns)s) AND affiliate_id = ANY(%(affiliates)s)
+    UNION ALL
+    SELECT 'platform', campaign_id, platform_id, NULL, NULL, '' FROM campaigns_campaignplatform
+    WHERE campaign_id = ANY(%(campaigns)s) AND closed_at IS NULL
+    UNION ALL
+    SELECT CASE WHEN disabled_at IS NULL THEN 'link' ELSE 'disabled link' END,
+        campaign_id, platform_id, affiliate_id, id, code
+    FROM campaigns_trackinglink WHERE campaign_id = ANY(%(campaigns)s) AND affiliate_id = ANY(%(affiliates)s)
+    UNION ALL
+    SELECT 'proof', NULL, platform_id, affiliate_id, NULL, livemode::text FROM platforms_account
+    WHERE affiliate_id = ANY(%(affiliates)s) AND platform_id = ANY(%(platforms)s) AND proven_at IS NOT NULL
+    UNION ALL
+    SELECT 'post', NULL, NULL, NULL, id, '' FROM campaigns_post
+    WHERE platform_id = ANY(%(platforms)s) AND external_id = ANY(%(contents)s)
+    UNION ALL
+    SELECT 'post', NULL, NULL, NULL, id, '' FROM campaigns_post
+    WHERE platform_id = ANY(%(platforms)s) AND api_id = ANY(%(contents)s) AND api_id IS NOT NULL
+    UNION ALL
+    SELECT 'post', NULL, NULL, NULL, id, '' FROM campaigns_post
+    WHERE platform_id = ANY(%(platforms)s) AND url = ANY(%(urls)s) AND NOT is_identified
+        AND campaign_id = ANY(%(campaigns)s) AND affiliate_id = ANY(%(affiliates)s)
+    UNION ALL
+    SELECT 'post', NULL, NULL, NULL, id, '' FROM campaigns_post
+    WHERE platform_id = ANY(%(platforms)s) AND short_url = ANY(%(short_urls)s) AND short_url <> ''
+        AND campaign_id = ANY(%(campaigns)s) AND affiliate_id = ANY(%(affiliates)s)
+"""
+"""What, campaign, platform, affiliate, id, word: all that is asked for each claim, in one round trip."""
+
+
 class _Known:
     """What the database holds of everything that some entries name, kept up with what those admitted will add."""
 
     def __init__(self, entries: "Sequence[tuple[Entry, Target]]") -> None:
-        campaigns = {entry.campaign.pk for entry, _ in entries}
-        affiliates = {entry.affiliate.pk for entry, _ in entries}
-        platforms = {entry.platform.pk for entry, _ in entries}
-        self.enrolments: dict[tuple[UUID, UUID], str] = {
-            (campaign, affiliate): status
-            for campaign, affiliate, status in Enrolment.objects.filter(
-                campaign__in=campaigns, affiliate__in=affiliates
-            ).values_list("campaign", "affiliate", "status")
-        }
-        self.runs_on: set[tuple[UUID, UUID]] = set(
-            CampaignPlatform.objects.filter(campaign__in=campaigns, closed_at=None).values_list("campaign", "platform")
-        )
-        self.links: dict[tuple[UUID, UUID, UUID], list[TrackingLink]] = defaultdict(list)
-        for link in TrackingLink.objects.filter(campaign__in=campaigns, affiliate__in=affiliates):
-            self.links[link.campaign_id, link.platform_id, link.affiliate_id].append(link)
+        self.enrolments: dict[tuple[UUID, UUID], str] = {}
+        self.runs_on: set[tuple[UUID, UUID]] = set()
+        self.links: dict[tuple[UUID, UUID, UUID], list[_Link]] = defaultdict(list)
+        self.proven: set[tuple[UUID, UUID, bool]] = set()
         self.posts: dict[tuple[UUID, str], list[Post]] = defaultdict(list)
         """By platform and each of the ids, addresses and short links that may lead to them."""
         self.claims: dict[UUID, AffiliateReport] = {}
         """The current one of each post."""
-        for post in self._named(entries, campaigns, affiliates, platforms):
-            self._note(post, post.state.current_claim)
-        with_proof = {entry.campaign.pk for entry, _ in entries if entry.campaign.requires_proof}
-        proven = Account.objects.proven().filter(affiliate__in=affiliates, platform__in=platforms)
-        self.proven: set[tuple[UUID, UUID, bool]] = (
-            set(proven.values_list("affiliate", "platform", "livemode")) if with_proof else set()
-        )
-
-    def _named(
-        self,
-        entries: "Sequence[tuple[Entry, Target]]",
-        campaigns: set[UUID],
-        affiliates: set[UUID],
-        platforms: set[UUID],
-    ) -> list[Post]:
-        ids = {target.external_id for _, target in entries if not target.short_url}
-        urls = {target.url for _, target in entries}
-        shorts = {target.short_url for _, target in entries if target.short_url}
+        post_ids: set[UUID] = set()
+        for what, campaign, platform, affiliate, pk, word in self._named(entries):
+            match what:
+                case "enrolment":
+                    self.enrolments[campaign, affiliate] = word
+                case "platform":
+                    self.runs_on.add((campaign, platform))
+                case "link" | "disabled link":
+                    self.links[campaign, platform, affiliate].append(_Link(pk, word, is_usable=what == "link"))
+                case "proof":
+                    self.proven.add((affiliate, platform, word == "true"))
+                case "post":
+                    post_ids.add(pk)
         rows = Post.objects.select_related("campaign__advertiser", "platform", "affiliate", "state__current_claim")
-        found = list(rows.filter(Q(external_id__in=ids) | Q(api_id__in=ids), platform__in=platforms)) if ids else []
-        theirs = rows.filter(campaign__in=campaigns, affiliate__in=affiliates, platform__in=platforms)
-        by_link = Q(url__in=urls, is_identified=False)
-        if shorts:
-            by_link |= Q(short_url__in=shorts)
-        seen = {post.pk for post in found}
-        return [*found, *(post for post in theirs.filter(by_link) if post.pk not in seen)]
+        for post in rows.filter(pk__in=post_ids) if post_ids else ():
+            self._note(post, post.state.current_claim)
+
+    def _named(self, entries: "Sequence[tuple[Entry, Target]]") -> list[tuple[Any, ...]]:
+        with database.cursor() as cursor:
+            cursor.execute(
+                _NAMED,
+                {
+                    "campaigns": list({entry.campaign.pk for entry, _ in entries}),
+                    "affiliates": list({entry.affiliate.pk for entry, _ in entries}),
+                    "platforms": list({entry.platform.pk for entry, _ in entries}),
+                    "contents": list({target.external_id for _, target in entries if not target.short_url}),
+                    "urls": list({target.url for _, target in entries}),
+                    "short_urls": list({target.short_url for _, target in entries if target.short_url}),
+                },
+            )
+            found: list[tuple[Any, ...]] = cursor.fetchall()
+        return found
 
     def _note(self, post: Post, claim: AffiliateReport) -> None:
         names = {post.external_id, post.api_id, post.short_url, None if post.is_identified else post.url}
@@ -238,7 +273,7 @@ class _Known:
             outcome = Outcome.NEW_POST if is_new else Outcome.NEW_CLAIM
         # Nothing is refused from here on.
         if link:
-            post.tracking_link = link
+            post.tracking_link_id = link.pk
         for other in displaced:
             other.displaced_at = clock.now()
         joins = is_new and enrolment != Enrolment.Status.ACTIVE
@@ -307,7 +342,7 @@ class _Known:
                 code="proof_required",
             )
 
-    def _link(self, post: Post, code: str, *, is_new: bool) -> TrackingLink | None:
+    def _link(self, post: Post, code: str, *, is_new: bool) -> _Link | None:
         """The link that the post is to be tied to now: the one that is named, or, if it is new, the only one there is.
         For good: what was counted for a post is never another link's."""
         links = self.links[post.campaign_id, post.platform_id, post.affiliate_id]
@@ -318,7 +353,7 @@ class _Known:
                     "You have no such link for this campaign and platform.", field="tracking_link", code="unknown_link"
                 )
         else:
-            usable = [link for link in links if not link.disabled_at] if is_new else []
+            usable = [link for link in links if link.is_usable] if is_new else []
             link = usable[0] if len(usable) == 1 else None
         if link is None or post.tracking_link_id == link.pk:
             return None

@@ -19,6 +19,7 @@ from affiliates.services import audit
 from campaigns.models import CampaignPlatform, Post
 from campaigns.rates import Rates, worth
 from config import clock
+from config.bulk import array
 from config.cluster import leases_of, new_lease
 from config.errors import ConflictError
 from config.ids import new_id
@@ -44,6 +45,13 @@ UNIDENTIFIED_BATCH = 16
 BACKOFF_BASE_S = 2
 BACKOFF_MAX_S = 600
 FORGOTTEN_AFTER = timedelta(seconds=1)
+_LANE = """
+    SELECT id FROM platforms_connection
+    WHERE platform_id = post.platform_id AND livemode = campaign.livemode
+        AND (affiliate_id IS NULL OR (affiliate_id = post.affiliate_id AND state <> 'disconnected'))
+    ORDER BY affiliate_id NULLS LAST LIMIT 1
+"""
+"""The lane of a post: its affiliate's own connection where there is one, else the application's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +85,20 @@ def request_looks(*, posts: Mapping[UUID, bool], reason: Reason, due_at: datetim
     One that is due for a lesser reason is this one's from now on, with fresh attempts. A look that somebody is taking
     right now stays theirs; settling it finds the claim that came meanwhile.
     """
-    lanes = lanes_of([post_id for post_id, asks_platform in posts.items() if asks_platform])
     stakes: Mapping[UUID, Decimal | None] = stakes_of(list(posts)) if reason != Job.Reason.SUBMISSION else {}
     with database.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             INSERT INTO reconciliation_job AS job
                 (id, created_at, post_id, connection_id, reason, state, due_at, urgent_at, attempts, last_error,
                  request_id)
-            SELECT asked.id, %(now)s, asked.post_id, asked.lane, %(reason)s, 'due', %(due_at)s, asked.urgent_at, 0, '',
+            SELECT asked.id, %(now)s, asked.post_id, lane.id, %(reason)s, 'due', %(due_at)s, asked.urgent_at, 0, '',
                    %(request_id)s
-            FROM unnest(%(ids)s::uuid[], %(post_ids)s::uuid[], %(lanes)s::uuid[], %(urgent_at)s::timestamptz[])
-                AS asked (id, post_id, lane, urgent_at)
+            FROM unnest(%(ids)s::uuid[], %(post_ids)s::uuid[], %(ask_platform)s::boolean[],
+                %(urgent_at)s::timestamptz[]) AS asked (id, post_id, asks_platform, urgent_at)
+            JOIN campaigns_post post ON post.id = asked.post_id
+            JOIN campaigns_campaign campaign ON campaign.id = post.campaign_id
+            LEFT JOIN LATERAL ({_LANE}) lane ON asked.asks_platform AND post.is_identified
             ORDER BY asked.post_id
             ON CONFLICT (post_id) WHERE state IN ('due', 'leased') DO UPDATE SET
                 due_at = LEAST(job.due_at, EXCLUDED.due_at),
@@ -108,11 +118,11 @@ def request_looks(*, posts: Mapping[UUID, bool], reason: Reason, due_at: datetim
                 "reason": reason,
                 "lesser": outranked_by(reason),
                 "due_at": due_at,
-                "urgent_at": [urgent_at(reason, due_at, stakes.get(post_id)) for post_id in posts],
+                "urgent_at": array(urgent_at(reason, due_at, stakes.get(post_id)) for post_id in posts),
                 "request_id": request_id,
-                "ids": [new_id() for _ in posts],
-                "post_ids": list(posts),
-                "lanes": [lanes.get(post_id) for post_id in posts],
+                "ids": array(new_id() for _ in posts),
+                "post_ids": array(posts),
+                "ask_platform": array(posts.values()),
             },
         )
         return [Look(job, lane) for job, lane in cursor.fetchall()]
@@ -147,19 +157,14 @@ def lanes_of(post_ids: Sequence[UUID]) -> dict[UUID, UUID | None]:
     application's; None while it is not known which post a short link names."""
     with database.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             SELECT post.id, CASE WHEN post.is_identified THEN lane.id END
             FROM campaigns_post post
             JOIN campaigns_campaign campaign ON campaign.id = post.campaign_id
-            CROSS JOIN LATERAL (
-                SELECT id FROM platforms_connection
-                WHERE platform_id = post.platform_id AND livemode = campaign.livemode
-                    AND (affiliate_id IS NULL OR (affiliate_id = post.affiliate_id AND state <> 'disconnected'))
-                ORDER BY affiliate_id NULLS LAST LIMIT 1
-            ) lane
-            WHERE post.id = ANY(%s)
+            CROSS JOIN LATERAL ({_LANE}) lane
+            WHERE post.id = ANY(%s::uuid[])
             """,
-            [list(post_ids)],
+            [array(post_ids)],
         )
         return dict(cursor.fetchall())
 

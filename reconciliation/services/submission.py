@@ -82,7 +82,7 @@ def submit(
     return submitted
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def submit_many(*, entries: Sequence[Entry], method: Method) -> list[Submission | DomainError]:
     """Take what can be taken of these claims, by the rules of each alone; the outcomes in the same order.
 
