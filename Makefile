@@ -83,8 +83,8 @@ chaos: $(READY) ## Kill processes, fail calls and restart the database at length
 picture: $(READY) ## Make the README's picture anew, from a demo that is serving
 	$(RUN) -m tests.browser.picture
 
-bench: $(READY) ## Measure how fast claims are settled and pages answered
-	$(RUN) -m tests.bench
+bench: $(READY) ## Measure against the rivals, and write docs/benchmarks.md: FULL=1 for the sizes of the goals
+	$(RUN) -m tests.bench $(if $(FULL),--full)
 
 lint: $(READY) ## Check style, types, templates, migrations and settings
 	$(RUN) -m ruff check .

@@ -1,106 +1,61 @@
-"""How fast claims are taken and settled, through the real services, the embedded PostgreSQL and a real sandbox.
+"""Measure everything, print it, and write docs/benchmarks.md.
 
-Each row is the median of several rounds, the contenders taking turns in one run, so that a noisy machine is noisy for
-all of them. The reference is what the same Django does at best one by one: a single row inserted and committed.
+    python -m tests.bench [--full | --tiny] [--only MODULE …]
+
+With `--only`, or at the tiny size, the page is left as it is.
 """
 
+import argparse
 import os
-import statistics
-import time
-from collections.abc import Callable
-from datetime import timedelta
-from functools import partial
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
 
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
-from django.conf import settings
+from django.db import connection
 from django.test.utils import setup_databases, setup_test_environment, teardown_databases
-from rich.console import Console
-from rich.table import Table
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from affiliates.models import Affiliate
-from affiliates.services import audit
-from campaigns.models import Campaign
-from config import clock
-from platforms.models import Platform
-from platforms.sandbox.server import SandboxServer
-from platforms.sandbox.world import Series
-from reconciliation.comparison import Figures
-from reconciliation.services import draining, submission
-from tests.bench import clicks
-from tests.factories import AffiliateFactory, CampaignFactory
+from tests.bench import report, submitting
+from tests.bench.harness import FULL, QUICK, TINY, Bench, Row, Scale, copied, quiet_logs
 
-ROUNDS = 5
-POSTS = 500
+MODULES = {"submitting": submitting.measure}
 
 
 def main() -> None:
-    """Print the table of figures."""
+    """Read what to measure, and measure it."""
+    parser = argparse.ArgumentParser(description="How fast claims are taken, settled and shown.")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--full", dest="scale", action="store_const", const=FULL, help="at the sizes of the goals")
+    size.add_argument("--tiny", dest="scale", action="store_const", const=TINY, help="only whether it runs")
+    parser.add_argument("--only", nargs="+", choices=MODULES, default=list(MODULES), help="some of it")
+    options = parser.parse_args()
+    scale = options.scale or QUICK
     setup_test_environment()
     databases = setup_databases(verbosity=0, interactive=False)
     try:
-        with SandboxServer(seed=7, epoch=clock.now() - timedelta(days=30)) as sandbox:
-            youtube = {"base_url": sandbox.url, "credentials": {"api_key": "sandbox"}}
-            settings.PLATFORMS = settings.PLATFORMS | {"youtube": youtube}
-            _report(*_measure(sandbox))
-        clicks.measure()
+        rows, facts = measure(scale, options.only), report.facts()
     finally:
         teardown_databases(databases, verbosity=0)
+    report.show(rows)
+    if scale is not TINY and set(options.only) == set(MODULES):
+        report.write(rows, scale, facts)
 
 
-def _measure(sandbox: SandboxServer) -> tuple[list[float], list[float], list[float], int]:
-    affiliate, campaign = AffiliateFactory(), CampaignFactory()
-    submits: list[float] = []
-    settles: list[float] = []
-    references: list[float] = []
-    for number in range(ROUNDS):
-        submits.append(_timed(partial(_submit, sandbox, affiliate, campaign, number)))
-        settles.append(_timed(_drain))
-        references.append(_timed(partial(_insert, affiliate)))
-    return submits, settles, references, sandbox.state.data_calls("youtube")
-
-
-def _timed(work: Callable[[], object]) -> float:
-    """Posts a second."""
-    started = time.perf_counter()
-    work()
-    return POSTS / (time.perf_counter() - started)
-
-
-def _submit(sandbox: SandboxServer, affiliate: Affiliate, campaign: Campaign, number: int) -> None:
-    platform = Platform.objects.get(slug="youtube")
-    for index in range(number * POSTS, (number + 1) * POSTS):
-        post = sandbox.state.world.post("youtube", Series.ARCHIVE, index)
-        submission.submit(
-            affiliate=affiliate, campaign=campaign, platform=platform, url=post.url, figures=Figures(views=index)
-        )
-
-
-def _drain() -> None:
-    for lane in draining.lanes():
-        draining.drain(connection_id=lane, paced=False)
-
-
-def _insert(affiliate: Affiliate) -> None:
-    """The reference: as many single rows, each committed."""
-    for _ in range(POSTS):
-        audit(actor=affiliate.user, action="bench", row=affiliate)
-
-
-def _report(submits: list[float], settles: list[float], references: list[float], calls: int) -> None:
-    table = Table(title=f"{POSTS} posts a round, {ROUNDS} rounds", caption=f"{calls} calls for {POSTS * ROUNDS} posts")
-    table.add_column("what")
-    table.add_column("posts/s (median)", justify="right")
-    table.add_column("of the reference", justify="right")
-    reference = statistics.median(references)
-    rows = {"submit, one by one": submits, "fetch, judge and settle": settles, "one INSERT, committed": references}
-    for name, rates in rows.items():
-        rate = statistics.median(rates)
-        table.add_row(name, f"{rate:,.0f}", f"{rate / reference:.2f}")
-    Console().print(table)
+def measure(scale: Scale, names: Sequence[str]) -> list[Row]:
+    """The rows of these modules, each on a database of its own that is like the one in use."""
+    columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
+    with tempfile.TemporaryDirectory() as logs, Progress(*columns) as progress, quiet_logs():
+        bench = Bench(scale, progress, Path(logs))
+        for name in names:
+            with copied(name):
+                MODULES[name](bench)
+                connection.close()
+        return bench.rows
 
 
 if __name__ == "__main__":

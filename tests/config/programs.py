@@ -28,9 +28,16 @@ def database_url() -> str:
 @contextmanager
 def running(*arguments: str, log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """`manage.py` with these arguments for the length of a block, after which it has ended with all its processes."""
+    with serving("manage.py", *arguments, log=log, **environment) as process:
+        yield process
+
+
+@contextmanager
+def serving(*arguments: str, log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The same of whatever Python is to run."""
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "manage.py", *arguments],
+            [sys.executable, *arguments],
             cwd=ROOT,
             env=os.environ | {"DATABASE_URL": database_url()} | environment,
             stdin=subprocess.DEVNULL,

@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('affiliates', '0003_discord'),
-        ('campaigns', '0003_tracking'),
+        ('campaigns', '0004_recheck_plans'),
         ('platforms', '0003_account_checks'),
     ]
 

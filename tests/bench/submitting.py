@@ -1,0 +1,140 @@
+"""`POST /submissions/` and a list of 50, over HTTP, beside the rival; and what a batch in one request saves."""
+
+import json
+import statistics
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from itertools import count, islice
+from uuid import uuid4
+
+from django.db import connection
+
+from config.demo.http import call
+from config.demo.processes import free_port
+from tests.bench import load, rival
+from tests.bench.harness import Bench, Bound, Row, at_least, at_most, execute, ratio
+from tests.bench.world import World, add_claims, make_world, video
+from tests.config.programs import await_that, running, serving
+
+PROCESSES = 2
+"""Of the rival, as many as ours has."""
+CONNECTIONS = 8
+BULK = 100
+SUBMIT, HISTORY, IN_BULK = "/api/v1/submissions/", "/api/v1/submissions/history/", "/api/v1/submissions/bulk"
+_numbers = count(10**9)  # beyond the fixture's own
+
+
+def measure(bench: Bench) -> None:
+    """Add the rows of requests and lists."""
+    world = make_world()
+    with bench.step(f"{bench.scale.listed_posts:,} posts to list"):
+        add_claims(world, bench.scale.listed_posts)
+        execute("ANALYZE")
+    with servers(bench) as (ours, theirs):
+        _submissions(bench, world, ours, theirs)
+        _lists(bench, world, ours, theirs)
+
+
+@contextmanager
+def servers(bench: Bench) -> Iterator[tuple[int, int]]:
+    """Ours and the rival's, both on the database in use: their ports."""
+    execute(rival.IDEMPOTENCY_TABLE)
+    ours, theirs = free_port(0), free_port(0)
+    given = connection.settings_dict
+    address = f"postgresql://{given['USER']}@/{given['NAME']}?host={given['HOST']}&port={given['PORT']}"
+    granian = ["-m", "granian", "tests.bench.rival:app", "--interface", "asgi", "--workers", str(PROCESSES)]
+    granian += ["--host", "127.0.0.1", "--port", str(theirs), "--no-ws", "--log-level", "error"]
+    with ExitStack() as stack:
+        web = running("web", "--port", str(ours), log=bench.logs / "web.log", LOG_LEVEL="ERROR")
+        stack.enter_context(web)
+        stack.enter_context(serving(*granian, log=bench.logs / "rival.log", RIVAL_DATABASE=address))
+        for port in (ours, theirs):
+            await_that(partial(_answers, port), within_s=60)
+        yield ours, theirs
+
+
+def _answers(port: int) -> bool:
+    try:
+        return call("GET", f"http://127.0.0.1:{port}/health").ok
+    except OSError:
+        return False
+
+
+def claims(world: World, number: int) -> Iterator[bytes]:
+    """Requests that claim new posts, by one affiliate after the other."""
+    for n in islice(_numbers, number):
+        yield load.request(
+            "POST",
+            SUBMIT,
+            key=world.keys[n % len(world.keys)],
+            body=json.dumps(claim(world, n)).encode(),
+            headers=f"Idempotency-Key: {uuid4()}\r\n",
+        )
+
+
+def claim(world: World, number: int) -> dict[str, object]:
+    """What a claim says."""
+    return {
+        "campaign": str(world.campaign.pk),
+        "platform": "youtube",
+        "url": f"https://www.youtube.com/watch?v={video(number)}",
+        "claimed_views": 10_000 + number % 5_000,
+        "title": f"What I eat in a day, part {number}",
+    }
+
+
+def lists(world: World, number: int) -> Iterator[bytes]:
+    """Requests for the newest 50 claims, by one affiliate after the other."""
+    for n in islice(_numbers, number):
+        yield load.request("GET", f"{HISTORY}?page_size=50", key=world.keys[n % len(world.keys)])
+
+
+def _submissions(bench: Bench, world: World, ours: int, theirs: int) -> None:
+    found = _alternate(
+        bench, "POST /submissions/", ours, theirs, lambda port: _loaded(port, claims(world, bench.scale.requests), 202)
+    )
+    _add(bench, "POST /submissions/, 8 connections", found, (at_least(0.4), at_least(0.8)), (at_most(2), at_most(1.3)))
+
+
+def _lists(bench: Bench, world: World, ours: int, theirs: int) -> None:
+    found = _alternate(
+        bench, "a list of 50", ours, theirs, lambda port: _loaded(port, lists(world, bench.scale.requests), 200)
+    )
+    what = f"list of 50 of {bench.scale.listed_posts:,} posts, 8 connections"
+    _add(bench, what, found, (at_least(0.6), at_least(0.9)), (None, None))
+
+
+def _loaded(port: int, requests: Iterator[bytes], status: int) -> load.Load:
+    return load.send(port, iter(list(requests)), connections=CONNECTIONS, status=status)
+
+
+def _alternate(
+    bench: Bench, title: str, ours: int, theirs: int, sent: Callable[[int], load.Load]
+) -> dict[str, list[load.Load]]:
+    return bench.alternate(title, {"ours": lambda: sent(ours), "rival": lambda: sent(theirs)})
+
+
+def _add(
+    bench: Bench,
+    what: str,
+    found: dict[str, list[load.Load]],
+    rate: tuple[Bound | None, Bound | None],
+    p95: tuple[Bound | None, Bound | None],
+) -> None:
+    rates = {name: [each.per_second for each in loads] for name, loads in found.items()}
+    slowest = {name: [each.percentile_ms(95) for each in loads] for name, loads in found.items()}
+    for words, figures, unit, (goal, stretch) in (
+        ("requests/s", rates, "/s", rate),
+        ("p95", slowest, " ms", p95),
+    ):
+        bench.add(
+            Row(
+                f"{what}: {words}",
+                f"{statistics.median(figures['ours']):,.0f}{unit}",
+                f"{statistics.median(figures['rival']):,.0f}{unit}",
+                ratio(figures["ours"], figures["rival"]),
+                goal,
+                stretch,
+            )
+        )
