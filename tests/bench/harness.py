@@ -106,6 +106,19 @@ class Bench:
                 self.progress.advance(task)
         return found
 
+    def compare(
+        self,
+        what: str,
+        ours: list[float],
+        rivals: list[float],
+        unit: str,
+        goal: Bound | None = None,
+        stretch: Bound | None = None,
+    ) -> None:
+        """Add a row of two contenders' figures, round by round."""
+        median, theirs = (f"{statistics.median(each):,.0f}{unit}" for each in (ours, rivals))
+        self.add(Row(what, median, theirs, ratio(ours, rivals), goal, stretch))
+
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
         """Something that takes a while and is not measured in turns."""
@@ -145,7 +158,8 @@ def use(database: str) -> None:
 
 
 def copy_database(source: str, target: str) -> None:
-    """Make `target` anew, a copy of `source` file by file. Nobody may be connected to either."""
+    """Make `target` anew, a copy of `source` file by file. No other process may be connected to the source."""
+    connection.close()
     _on_server(f'DROP DATABASE IF EXISTS "{target}" WITH (FORCE)')
     _on_server(f'CREATE DATABASE "{target}" TEMPLATE "{source}" STRATEGY FILE_COPY')
 
@@ -164,7 +178,6 @@ def copied(suffix: str) -> Iterator[str]:
     """A copy of the database in use, in use for the length of a block."""
     source: str = connection.settings_dict["NAME"]
     name = f"{source}_{suffix}"
-    connection.close()
     copy_database(source, name)
     use(name)
     try:

@@ -1,7 +1,6 @@
 """`POST /submissions/` and a list of 50, over HTTP, beside the rival; and what a batch in one request saves."""
 
 import json
-import statistics
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -13,7 +12,7 @@ from django.db import connection
 from config.demo.http import call
 from config.demo.processes import free_port
 from tests.bench import load, rival
-from tests.bench.harness import Bench, Bound, Row, at_least, at_most, execute, ratio
+from tests.bench.harness import Bench, Bound, at_least, at_most, execute
 from tests.bench.world import World, add_claims, make_world, video
 from tests.config.programs import await_that, running, serving
 
@@ -122,19 +121,9 @@ def _add(
     rate: tuple[Bound | None, Bound | None],
     p95: tuple[Bound | None, Bound | None],
 ) -> None:
-    rates = {name: [each.per_second for each in loads] for name, loads in found.items()}
-    slowest = {name: [each.percentile_ms(95) for each in loads] for name, loads in found.items()}
-    for words, figures, unit, (goal, stretch) in (
-        ("requests/s", rates, "/s", rate),
-        ("p95", slowest, " ms", p95),
-    ):
-        bench.add(
-            Row(
-                f"{what}: {words}",
-                f"{statistics.median(figures['ours']):,.0f}{unit}",
-                f"{statistics.median(figures['rival']):,.0f}{unit}",
-                ratio(figures["ours"], figures["rival"]),
-                goal,
-                stretch,
-            )
-        )
+    ours, theirs = found["ours"], found["rival"]
+    bench.compare(
+        f"{what}: requests/s", [each.per_second for each in ours], [each.per_second for each in theirs], "/s", *rate
+    )
+    slowest, slowest_of_theirs = ([each.percentile_ms(95) for each in loads] for loads in (ours, theirs))
+    bench.compare(f"{what}: p95", slowest, slowest_of_theirs, " ms", *p95)

@@ -61,7 +61,8 @@ def add_claims(world: World, count: int, *, start: int = 0) -> None:
         CREATE TEMPORARY TABLE fresh ON COMMIT PRESERVE ROWS AS
         SELECT n, uuidv7() AS post, uuidv7() AS claim, uuidv7() AS job, 'b' || lpad(n::text, 10, '0') AS video,
             (%(affiliates)s::uuid[])[1 + n %% %(people)s] AS affiliate,
-            %(now)s::timestamptz - interval '1 minute' - (n %% 86400) * interval '1 second' * 30 AS at
+            %(now)s::timestamptz - interval '1 minute'
+                - interval '20 days' * (%(start)s + %(count)s - n)::float / %(count)s AS at
         FROM generate_series(%(start)s, %(start)s + %(count)s - 1) AS n;
 
         INSERT INTO campaigns_post (id, created_at, campaign_id, affiliate_id, platform_id, external_id, url, short_url,
@@ -119,6 +120,7 @@ def canned(external_id: str, now: datetime) -> PostReading:
         metrics=UnifiedMetrics(views=views, likes=views // 30, comments=views // 400),
         posted_at=posted_at,
         author_id=channel,
+        author_handle=f"bowls{number % 400}",
         title=f"What I eat in a day, part {number}",
         raw={
             "kind": "youtube#video",
