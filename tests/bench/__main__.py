@@ -20,10 +20,10 @@ from django.db import connection
 from django.test.utils import setup_databases, setup_test_environment, teardown_databases
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.bench import report, settling, submitting
+from tests.bench import pipeline, report, settling, submitting
 from tests.bench.harness import FULL, QUICK, TINY, Bench, Row, Scale, copied, quiet_logs
 
-MODULES = {"settling": settling.measure, "submitting": submitting.measure}
+MODULES = {"settling": settling.measure, "pipeline": pipeline.measure, "submitting": submitting.measure}
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from reconciliation.services.settling import Answer
 from tests.bench import floor, naive
 from tests.bench.harness import Bench, Row, at_least, at_most, copied, copy_database, drop_database, execute, use
 from tests.bench.processes import Workers, put_to_work, workers
-from tests.bench.world import add_claims, canned, make_world, open_budget
+from tests.bench.world import add_claims, canned, make_world, open_budget, videos
 
 NAIVE_PAIRS = 500
 CORES = 2
@@ -73,7 +73,7 @@ def _prepare(bench: Bench, pairs: int, database: str) -> UUID:
     with bench.step(f"{pairs:,} claims, and what they come to"), workers(1) as fresh:
         world = make_world()
         open_budget(world)
-        add_claims(world, pairs)
+        add_claims(world, videos(pairs))
         execute("ANALYZE")
         settled = f"{database}_settled"
         copy_database(database, settled)

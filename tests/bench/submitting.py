@@ -13,7 +13,7 @@ from config.demo.http import call
 from config.demo.processes import free_port
 from tests.bench import load, rival
 from tests.bench.harness import Bench, Bound, at_least, at_most, execute
-from tests.bench.world import World, add_claims, make_world, video
+from tests.bench.world import World, add_claims, make_world, video, videos
 from tests.config.programs import await_that, running, serving
 
 PROCESSES = 2
@@ -28,7 +28,7 @@ def measure(bench: Bench) -> None:
     """Add the rows of requests and lists."""
     world = make_world()
     with bench.step(f"{bench.scale.listed_posts:,} posts to list"):
-        add_claims(world, bench.scale.listed_posts)
+        add_claims(world, videos(bench.scale.listed_posts))
         execute("ANALYZE")
     with servers(bench) as (ours, theirs):
         _submissions(bench, world, ours, theirs)

@@ -16,7 +16,7 @@ from reconciliation.services.settling import Answer, settle
 from tests.bench import load
 from tests.bench.harness import TINY, Bench
 from tests.bench.submitting import HISTORY, SUBMIT, claim, servers
-from tests.bench.world import World, add_claims, canned, make_world
+from tests.bench.world import World, add_claims, canned, make_world, videos
 
 pytestmark = pytest.mark.django_db(transaction=True)
 THEIRS_ALONE = {"id", "claim.id", "claim.claimed_at", "links.self", "links.metrics", "url"}
@@ -98,7 +98,7 @@ def test_what_is_not_taken_is_refused_alike(world: World, ports: tuple[int, int]
 
 
 def test_a_list_is_the_same_byte_for_byte(world: World, ports: tuple[int, int]):
-    add_claims(world, 180)
+    add_claims(world, videos(180))
     batch = jobs.lease_batch(connection_id=world.lane.pk, paced=False)
     assert isinstance(batch, jobs.Batch)
     now = clock.now()

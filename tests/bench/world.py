@@ -1,5 +1,6 @@
 """Rows to measure on, as many as are wanted: made by the database itself, and as the services would have made them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -50,20 +51,27 @@ def make_keys(users: list[User]) -> list[str]:
 
 
 def video(number: int) -> str:
-    """A YouTube id; the database makes the same from the same number."""
+    """The id of a made-up video."""
     return f"b{number:010d}"
 
 
-def add_claims(world: World, count: int, *, start: int = 0) -> None:
-    """So many posts with one claim and one due look each, turn by turn for the affiliates."""
+def videos(number: int) -> list[str]:
+    """The ids of so many."""
+    return [video(n) for n in range(number)]
+
+
+def add_claims(world: World, videos: Sequence[str]) -> None:
+    """A post with one claim and one due look for each of these YouTube ids, turn by turn for the affiliates.
+
+    They were claimed one after the other in the last twenty days.
+    """
     execute(
         """
-        CREATE TEMPORARY TABLE fresh ON COMMIT PRESERVE ROWS AS
-        SELECT n, uuidv7() AS post, uuidv7() AS claim, uuidv7() AS job, 'b' || lpad(n::text, 10, '0') AS video,
+        CREATE TEMPORARY TABLE fresh AS
+        SELECT n, uuidv7() AS post, uuidv7() AS claim, uuidv7() AS job, video,
             (%(affiliates)s::uuid[])[1 + n %% %(people)s] AS affiliate,
-            %(now)s::timestamptz - interval '1 minute'
-                - interval '20 days' * (%(start)s + %(count)s - n)::float / %(count)s AS at
-        FROM generate_series(%(start)s, %(start)s + %(count)s - 1) AS n;
+            %(now)s::timestamptz - interval '1 minute' - interval '20 days' * (1 - n / %(count)s::float) AS at
+        FROM unnest(%(videos)s::text[]) WITH ORDINALITY AS given (video, n);
 
         INSERT INTO campaigns_post (id, created_at, campaign_id, affiliate_id, platform_id, external_id, url, short_url,
             is_identified, author_id, ownership, is_reconciled)
@@ -93,8 +101,8 @@ def add_claims(world: World, count: int, *, start: int = 0) -> None:
             "platform": world.platform.pk,
             "lane": world.lane.pk,
             "now": clock.now(),
-            "start": start,
-            "count": count,
+            "videos": videos,
+            "count": len(videos),
         },
     )
 
