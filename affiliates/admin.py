@@ -24,6 +24,7 @@ from affiliates.models import (
     AuditEvent,
     DiscordCode,
     DiscordGuesses,
+    IdempotencyKey,
     Invitation,
     User,
     normalise_email,
@@ -311,6 +312,17 @@ class AffiliateAdmin(ExportedAdmin, AuditedAdmin):
         )
         obj.pk = affiliate.pk
         show_once(request, "first key", key)
+
+
+@admin.register(IdempotencyKey)
+class IdempotencyKeyAdmin(ClosedAdmin):
+    """Which requests were answered under a key of their senders'. What was answered is theirs."""
+
+    list_display = ("created_at", "key", "user", "livemode", "status", "location")
+    list_select_related = ("user",)
+    search_fields = ("=key", "user__email")
+    fields = ("user", "livemode", "key", "digest", "status", "location", "id", "created_at")
+    ordering = ("-created_at",)
 
 
 @admin.register(DiscordCode)

@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from affiliates.keys import SCOPES
-from affiliates.querysets import AffiliateQuerySet, ApiKeyQuerySet
+from affiliates.querysets import AffiliateQuerySet, ApiKeyQuerySet, IdempotencyKeyQuerySet
 from config.models import AppendOnly, Row
 
 
@@ -84,6 +84,34 @@ class ApiKey(Row):
 
     def __str__(self) -> str:
         return f"ck_{'live' if self.livemode else 'test'}_{self.prefix}…{self.last4}"
+
+
+class IdempotencyKey(Row):
+    """A request that its sender gave a key, with its answer: sent again under the key, it gets the same one.
+
+    Written in the transaction of the work that the answer speaks of, so that there is never one without the other.
+    """
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    livemode = models.BooleanField(null=True, help_text="Of the API key that it came by; null: by a session.")
+    key = models.CharField(max_length=255)
+    digest = models.CharField(max_length=64, help_text="Of method, path and body.")
+    status = models.PositiveSmallIntegerField()
+    location = models.TextField(blank=True)
+    body = models.BinaryField(null=True, help_text="Null: it held a secret, which is shown once.")
+
+    objects = IdempotencyKeyQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "key", "livemode"], nulls_distinct=False, name="idempotency_key_once"
+            ),
+        ]
+        indexes = [models.Index(fields=["created_at"], name="idempotency_key_age")]  # those to forget
+
+    def __str__(self) -> str:
+        return self.key
 
 
 class Invitation(Row):

@@ -10,11 +10,13 @@ from django.db.models import Model
 
 from affiliates import keys
 from affiliates.errors import AlreadyTakenError, InvitationError, SignUpClosedError
-from affiliates.models import Affiliate, ApiKey, AuditEvent, Invitation, User, normalise_email
+from affiliates.models import Affiliate, ApiKey, AuditEvent, IdempotencyKey, Invitation, User, normalise_email
 from config import clock
 from config.middleware import current_request_id
 
 INVITATION_LIFE = timedelta(days=14)
+FORGET_AT_ONCE = 10_000
+"""Idempotency keys that one statement deletes."""
 
 
 def audit(*, actor: User | None, action: str, row: Model, changes: dict[str, Any] | None = None) -> AuditEvent:
@@ -139,6 +141,15 @@ def update_affiliate(*, affiliate: Affiliate, by: User, **changes: Any) -> Affil
         raise AlreadyTakenError("This is taken already.", field=next(iter(changes))) from error
     audit(actor=by, action="affiliate.updated", row=affiliate, changes={"fields": sorted(changes)})
     return affiliate
+
+
+def forget_idempotency_keys() -> int:
+    """Delete the keys that have run out, some at a time; returns how many. What is sent again under one is new."""
+    old = IdempotencyKey.objects.run_out()
+    forgotten = 0
+    while batch := old.filter(pk__in=old.order_by("created_at").values("pk")[:FORGET_AT_ONCE]).delete()[0]:
+        forgotten += batch
+    return forgotten
 
 
 def _accept_invitation(code: str) -> None:

@@ -164,6 +164,7 @@ Q_CLUSTER: dict[str, Any] = {
 }
 TASKS = (
     "affiliates.tasks.forget_expired_sessions",
+    "affiliates.tasks.forget_idempotency_keys",
     "platforms.tasks.renew_connections",
     "platforms.tasks.check_account",
     "platforms.tasks.check_waiting_accounts",

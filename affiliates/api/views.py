@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 
 from affiliates import discord, services
 from affiliates.api.authentication import AuthenticatedRequest
+from affiliates.api.idempotency import idempotent
 from affiliates.api.permissions import HasScope, IsAffiliate, IsStaff, MaySignUp, SharedByModes
 from affiliates.api.serializers import (
     AffiliateSerializer,
@@ -46,6 +47,7 @@ class Affiliates(ListAPIView[Affiliate]):
     def get_throttles(self) -> list[BaseThrottle]:
         return [SignUpThrottle()] if self.request.method == "POST" else super().get_throttles()
 
+    @idempotent
     @extend_schema(request=SignUpSerializer, responses={201: SignedUpSerializer}, auth=[{}, {"apiKey": []}])  # type: ignore[list-item]
     def post(self, request: Request) -> Response:
         """Become an affiliate. The answer holds the API key, which is shown this once."""
@@ -99,6 +101,7 @@ class DiscordCodes(APIView):
     scope = "submit"
     permission_classes = [HasScope, IsAffiliate]
 
+    @idempotent
     @extend_schema(request=NoFields, responses={201: DiscordCodeSerializer})
     def post(self, request: AuthenticatedRequest) -> Response:
         """Make a one-time code for `/link` on Discord. It works for 15 minutes, and voids the one before."""

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from affiliates.api.authentication import AuthenticatedRequest
+from affiliates.api.idempotency import idempotent
 from affiliates.api.permissions import HasScope, IsAffiliate
 from campaigns.api.views import managed_campaign
 from campaigns.landing import MAX_URL_CHARS
@@ -111,6 +112,7 @@ class Links(ListAPIView[TrackingLink]):
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
         return self.get_paginated_response(self._shown(page))
 
+    @idempotent
     @extend_schema(
         request=NewLinkSerializer,
         responses={201: LinkSerializer, 200: OpenApiResponse(LinkSerializer, "There is one already.")},
@@ -155,13 +157,15 @@ class PostbackKeys(ListAPIView[PostbackKey]):
     def get_queryset(self) -> "QuerySet[PostbackKey]":
         return PostbackKey.objects.filter(campaign=managed_campaign(self.request, self.kwargs["campaign_id"]))
 
+    @idempotent
     @extend_schema(request=NoFields, responses={201: NewPostbackKeySerializer})
     def post(self, request: AuthenticatedRequest, campaign_id: UUID) -> Response:
         """Make a key. 409 where two are live already."""
         campaign = managed_campaign(request, campaign_id)
         NoFields(data=request.data).is_valid(raise_exception=True)
         key, secret = create_postback_key(campaign=campaign, by=request.user)
-        return Response({**PostbackKeySerializer(key).data, "secret": secret}, status=201)
+        shown = {**PostbackKeySerializer(key).data, "secret": secret}
+        return Response(shown, status=201, headers={"Cache-Control": "no-store"})
 
 
 class PostbackKeyDetail(GenericAPIView[PostbackKey]):

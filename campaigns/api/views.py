@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from affiliates.api.authentication import AuthenticatedRequest
+from affiliates.api.idempotency import idempotent
 from affiliates.api.permissions import HasScope, IsStaff, SharedByModes
 from campaigns import services
 from campaigns.api.permissions import ManagesAnAdvertiser
@@ -65,6 +66,7 @@ class Campaigns(CampaignView, ListAPIView[Campaign]):
     def get_permissions(self) -> list[BasePermission]:
         return [HasScope(), ManagesAnAdvertiser()] if self.request.method == "POST" else [HasScope()]
 
+    @idempotent
     @extend_schema(request=NewCampaignSerializer, responses={201: CampaignSerializer})
     def post(self, request: AuthenticatedRequest) -> Response:
         """Make a draft."""
@@ -110,6 +112,7 @@ class CampaignMove(CampaignView):
 
     move: Any = None
 
+    @idempotent
     @extend_schema(request=NoFields, responses={200: CampaignSerializer})
     def post(self, request: AuthenticatedRequest, campaign_id: UUID) -> Response:
         """Move the campaign on. 409 where its present status does not admit it."""
@@ -161,6 +164,7 @@ class Brands(ListAPIView[Brand]):
     def get_permissions(self) -> list[BasePermission]:
         return [HasScope(), ManagesAnAdvertiser()] if self.request.method == "POST" else [HasScope()]
 
+    @idempotent
     @extend_schema(request=BrandSerializer, responses={201: BrandSerializer})
     def post(self, request: AuthenticatedRequest) -> Response:
         """Give an advertiser a brand."""
@@ -182,6 +186,7 @@ class Markets(ListAPIView[Market]):
     def get_permissions(self) -> list[BasePermission]:
         return [HasScope(), IsStaff(), SharedByModes()] if self.request.method == "POST" else [HasScope()]
 
+    @idempotent
     @extend_schema(request=MarketSerializer, responses={201: MarketSerializer})
     def post(self, request: AuthenticatedRequest) -> Response:
         """Add a market."""

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from affiliates.api.authentication import AuthenticatedRequest
+from affiliates.api.idempotency import idempotent
 from affiliates.api.permissions import HasScope, IsAffiliate
 from config.api.fields import NoFields
 from platforms.api.connection_serializers import (
@@ -106,6 +107,7 @@ class AccountView(GenericAPIView[Account]):
 class Accounts(AccountView, ListAPIView[Account]):
     """One's accounts, proven or said."""
 
+    @idempotent
     @extend_schema(request=NewAccountSerializer, responses={201: AccountSerializer})
     def post(self, request: AuthenticatedRequest) -> Response:
         """Say that a handle is yours. The answer holds the code that proves it, once it stands where only you write.
@@ -141,6 +143,7 @@ class AccountDetail(AccountView):
 class AccountCheck(AccountView):
     """Looking for an account's code."""
 
+    @idempotent
     @extend_schema(request=CheckSerializer, responses={202: AccountSerializer})
     def post(self, request: AuthenticatedRequest, account_id: UUID) -> Response:
         """Have the code looked for, in the bio and in the post that is named. The result shows up on the account."""

@@ -16,6 +16,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.response import Response
 
 from affiliates.api.authentication import AuthenticatedRequest
+from affiliates.api.idempotency import idempotent
 from affiliates.api.permissions import HasScope, IsStaff, SharedByModes
 from campaigns.api.permissions import ManagesAnAdvertiser
 from config.api.fields import NoFields, StrictSerializer
@@ -115,6 +116,7 @@ class Upload(GenericAPIView[Import]):
             return [HasScope(), IsStaff(), SharedByModes()]
         return [HasScope(), ManagesAnAdvertiser()]
 
+    @idempotent
     @extend_schema(
         request={"multipart/form-data": UploadSerializer},
         responses={202: OpenApiResponse(ImportSerializer, "Taken; it is being checked.")},
@@ -205,6 +207,7 @@ class ImportApply(Decision):
 
     serializer_class = TakeSerializer
 
+    @idempotent
     @extend_schema(responses={202: OpenApiResponse(ImportSerializer, "It is being imported.")})
     def post(self, request: AuthenticatedRequest, import_id: UUID) -> Response:
         """Import all rows or nothing, or the good rows."""
@@ -221,6 +224,7 @@ class ImportDiscard(Decision):
 
     serializer_class = NoFields
 
+    @idempotent
     @extend_schema(responses=ImportSerializer)
     def post(self, request: AuthenticatedRequest, import_id: UUID) -> Response:
         """Import nothing of it."""

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from affiliates.api.authentication import AuthenticatedRequest
+from affiliates.api.idempotency import idempotent
 from affiliates.api.permissions import HasScope, IsStaff
 from affiliates.models import User
 from platforms.api.fields import platform_at
@@ -128,6 +129,7 @@ class PlatformFetch(GenericAPIView[Any]):
     permission_classes = [HasScope, IsStaff]
     serializer_class = FetchRequestSerializer
 
+    @idempotent
     @extend_schema(responses={202: RunSerializer})
     def post(self, request: AuthenticatedRequest, platform: str) -> Response:
         """Look at the posts that are listed, or at all whose look is due. They are looked at like all others: within

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
+from affiliates.api.idempotency import idempotent
 from affiliates.api.permissions import HasScope, IsAffiliate
 from affiliates.models import Affiliate, User
 from campaigns.api.permissions import ManagesAnAdvertiser
@@ -66,6 +67,7 @@ class Submissions(GenericAPIView[Any]):
     permission_classes = [HasScope, IsAffiliate]
     serializer_class = SubmissionSerializer
 
+    @idempotent
     @extend_schema(
         responses={202: AcceptedSerializer, 200: OpenApiResponse(AcceptedSerializer, "Repeats the latest claim.")}
     )
@@ -202,6 +204,7 @@ class RunRequest(GenericAPIView[Any]):
     permission_classes = [HasScope, ManagesAnAdvertiser]
     serializer_class = RunRequestSerializer
 
+    @idempotent
     @extend_schema(responses={202: RunSerializer})
     def post(self, request: Request) -> Response:
         """Look again at the posts that meet all that is named: staff at any, managers at those of their campaigns."""

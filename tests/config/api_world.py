@@ -149,13 +149,13 @@ class World:
         """An address with the world's own ids in it."""
         return template.format(**self.ids, **WORDS)
 
-    def send(self, client: APIClient, row: "Row") -> Any:
+    def send(self, client: APIClient, row: "Row", **more: Any) -> Any:
         """What an endpoint answers to a body that it accepts."""
         form: dict[str, Any] = {"data": self.body(row) or None}
         if row.is_upload:
             kind = row.path.split("/")[3]
             form = {"data": {"file": SimpleUploadedFile("rows.csv", FILES[kind])}, "format": "multipart"}
-        return getattr(client, row.method.lower())(self.path(row.path), **form)
+        return getattr(client, row.method.lower())(self.path(row.path), **form, **more)
 
     def client_for(self, row: "Row") -> APIClient:
         """Somebody who may use this endpoint; staff if they may."""

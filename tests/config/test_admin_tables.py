@@ -14,7 +14,7 @@ from django.urls import reverse
 from django_q.models import Failure, OrmQ, Schedule, Task
 
 from affiliates.discord import make_code
-from affiliates.models import AuditEvent, DiscordGuesses, User
+from affiliates.models import AuditEvent, DiscordGuesses, IdempotencyKey, User
 from affiliates.services import create_key, invite
 from alerts.models import Alert
 from campaigns.models import Post
@@ -55,6 +55,9 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[User]:
             runs.request_run(posts=Post.objects.filter(pk=post.pk), by=boss, scope={})
             ReportEvidence.objects.create(affiliate_report=post.state.current_claim, evidence_data={"note": "<b>x</b>"})
             make_code(affiliate=post.affiliate, by=boss)
+            IdempotencyKey.objects.create(
+                user=post.affiliate.user, key=f"key-{n}", digest="0" * 64, status=202, body=b"{}"
+            )
             DiscordInteraction.objects.create(
                 id=str(n),
                 kind="modal",

@@ -10,6 +10,7 @@ from config.locks import take_turn
 
 SCHEDULES: dict[str, tuple[str, dict[str, Any]]] = {
     "Forget expired sessions": ("affiliates.tasks.forget_expired_sessions", {"schedule_type": Schedule.DAILY}),
+    "Forget idempotency keys": ("affiliates.tasks.forget_idempotency_keys", {"schedule_type": Schedule.HOURLY}),
     "Renew connections": ("platforms.tasks.renew_connections", {"schedule_type": Schedule.HOURLY}),
     "Check accounts": ("platforms.tasks.check_waiting_accounts", {"schedule_type": Schedule.MINUTES, "minutes": 1}),
     "Forget click salts": ("campaigns.tasks.forget_click_salts", {"schedule_type": Schedule.MINUTES, "minutes": 1}),
