@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from affiliates.models import User
     from campaigns.models import Post
     from campaigns.querysets import PostQuerySet
+    from reconciliation.models import PostState
 
 
 def _visible_posts(user: "User | AnonymousUser") -> "models.QuerySet[Any]":

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('campaigns', '0004_recheck_plans'),
         ('platforms', '0003_account_checks'),
-        ('reconciliation', '0006_imports'),
+        ('reconciliation', '0007_rollups'),
     ]
 
     operations = [

@@ -104,8 +104,8 @@ def _settle_one(job_id: object) -> None:
             post=post,
             connection_id=job.connection_id,
             reason=Job.Reason.SECOND_LOOK,
-            priority=30,
             due_at=verdict.next_look_at,
+            urgent_at=verdict.next_look_at,
             request_id=job.request_id,
         )
 

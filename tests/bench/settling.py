@@ -63,9 +63,9 @@ def settle_by_queue(database: str, lane: UUID) -> int:
     return due
 
 
-def _answered(batch: Batch) -> tuple[Answer, Unanswered]:
+def _answered(batch: Batch) -> tuple[Answer, Unanswered, None]:
     now = clock.now()
-    return Answer(now, {job.post.external_id: canned(job.post.external_id, now) for job in batch.jobs}), []
+    return Answer(now, {job.post.external_id: canned(job.post.external_id, now) for job in batch.jobs}), [], None
 
 
 def _prepare(bench: Bench, pairs: int, database: str) -> UUID:
