@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
+from uuid import UUID
 
 from reconciliation.comparison import TrustEffect
 from reconciliation.rules import half_even
@@ -23,11 +24,11 @@ from reconciliation.rules import half_even
 class Outcome:
     """A counted verdict as far as trust needs it; `day` is the UTC day of `claimed_at`."""
 
-    post_id: str
+    post_id: object
     day: date
     claimed_at: datetime
-    claim_id: str
-    effect: TrustEffect
+    claim_id: UUID | str
+    effect: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Trust:
 
 def accuracy(outcomes: Iterable[Outcome]) -> Trust:
     """The score of one affiliate from all of their outcomes, in any order."""
-    latest: dict[tuple[str, date], Outcome] = {}
+    latest: dict[tuple[object, date], Outcome] = {}
     for outcome in sorted(outcomes, key=lambda x: (x.claimed_at, x.claim_id)):
         latest[outcome.post_id, outcome.day] = outcome
     effects = [outcome.effect for outcome in latest.values()]

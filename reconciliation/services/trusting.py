@@ -4,7 +4,10 @@ Posts that turned out to be one content count as one. Whoever changes a score lo
 reads the outcomes after that: of two that settle at once the later one sees what the first one added.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -12,47 +15,65 @@ from django.db import connection
 from config import clock
 from config.bulk import array
 from reconciliation.models import TrustScore
-from reconciliation.trust import score
+from reconciliation.trust import Outcome, accuracy, score
 
 
-def count_in(event_ids: Collection[UUID], *, affiliate_ids: Iterable[UUID]) -> None:
-    """Bring scores up to date with trust events that the caller's transaction has just written, for these affiliates.
+class NewEvent(NamedTuple):
+    """A trust event that has just been written, as far as it says what it is about."""
+
+    affiliate_id: UUID
+    post_id: UUID
+    day: date
+    claim_id: UUID
+
+
+def count_in(events: Sequence[NewEvent]) -> None:
+    """Bring scores up to date with trust events that the caller's transaction has just written.
 
     Only the posts and days that the events are about are looked at, so it costs the same however long a history is.
     """
-    before = _locked(affiliate_ids)
+    before = _locked(event.affiliate_id for event in events)
+    new = {event.claim_id for event in events}
+    outcomes: dict[UUID, list[Outcome]] = defaultdict(list)
+    for affiliate_id, outcome in _outcomes(events):
+        outcomes[affiliate_id].append(outcome)
+    counts = {}
+    for affiliate_id, theirs in outcomes.items():
+        now, then = accuracy(theirs), accuracy(each for each in theirs if each.claim_id not in new)
+        total, accurate = before[affiliate_id]
+        counts[affiliate_id] = (total + now.total - then.total, accurate + now.accurate - then.accurate)
+    _save(counts)
+
+
+def _outcomes(events: Sequence[NewEvent]) -> Iterator[tuple[UUID, Outcome]]:
+    """All outcomes of the contents and days that these events are about, each with its affiliate."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            WITH touched AS (
-                SELECT DISTINCT event.affiliate_id, COALESCE(post.merged_into_id, post.id) AS content, event.day
-                FROM reconciliation_trustevent event JOIN campaigns_post post ON post.id = event.post_id
-                WHERE event.id = ANY(%(ids)s::uuid[])
-            ), outcomes AS (
-                SELECT touched.*, event.effect, event.claimed_at, event.claim_id,
-                    event.id = ANY(%(ids)s::uuid[]) AS is_new
-                FROM touched CROSS JOIN LATERAL (
-                    SELECT touched.content AS id
-                    UNION ALL SELECT id FROM campaigns_post WHERE merged_into_id = touched.content
-                ) post
-                JOIN reconciliation_trustevent event ON event.affiliate_id = touched.affiliate_id
-                    AND event.post_id = post.id AND event.day = touched.day
-            ), counted AS (
-                SELECT DISTINCT ON (affiliate_id, content, day) affiliate_id, effect, 1 AS sign FROM outcomes
-                ORDER BY affiliate_id, content, day, claimed_at DESC, claim_id DESC
-            ), counted_before AS (
-                SELECT DISTINCT ON (affiliate_id, content, day) affiliate_id, effect, -1 FROM outcomes WHERE NOT is_new
-                ORDER BY affiliate_id, content, day, claimed_at DESC, claim_id DESC
-            )
-            SELECT affiliate_id, sum(sign), COALESCE(sum(sign) FILTER (WHERE effect = 'ACCURATE'), 0)
-            FROM (SELECT * FROM counted UNION ALL SELECT * FROM counted_before) AS change
-            WHERE effect <> 'NONE'
-            GROUP BY affiliate_id
+            SELECT id, COALESCE(merged_into_id, id) FROM campaigns_post WHERE id = ANY(%(posts)s::uuid[])
             """,
-            {"ids": array(event_ids)},
+            {"posts": array({event.post_id for event in events})},
         )
-        changes = {row[0]: (int(row[1]), int(row[2])) for row in cursor.fetchall()}
-    _save({pk: (before[pk][0] + total, before[pk][1] + accurate) for pk, (total, accurate) in changes.items()})
+        contents = dict(cursor.fetchall())
+        touched = {(contents[event.post_id], event.day) for event in events}
+        cursor.execute(
+            """
+            SELECT id, id FROM campaigns_post WHERE id = ANY(%(contents)s::uuid[])
+            UNION ALL SELECT id, merged_into_id FROM campaigns_post WHERE merged_into_id = ANY(%(contents)s::uuid[])
+            """,
+            {"contents": array(set(contents.values()))},
+        )
+        contents = dict(cursor.fetchall())
+        cursor.execute(
+            """
+            SELECT affiliate_id, post_id, day, claimed_at, claim_id, effect FROM reconciliation_trustevent
+            WHERE post_id = ANY(%s::uuid[]) AND day = ANY(%s::date[])
+            """,
+            [array(contents), array({day for _, day in touched})],
+        )
+        for affiliate_id, post_id, day, claimed_at, claim_id, effect in cursor.fetchall():
+            if (contents[post_id], day) in touched:
+                yield affiliate_id, Outcome(contents[post_id], day, claimed_at, claim_id, effect)
 
 
 def recount(affiliate_ids: Iterable[UUID]) -> None:

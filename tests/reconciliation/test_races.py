@@ -16,7 +16,6 @@ from alerts.errors import AlertStateError
 from alerts.models import Alert
 from campaigns.models import Enrolment, Post
 from config import clock
-from platforms.adapters import ADAPTER_CLASSES
 from reconciliation.comparison import Figures, TrustEffect
 from reconciliation.models import (
     AffiliateReport,
@@ -126,7 +125,7 @@ def test_of_two_settlers_of_one_batch_one_draws_the_verdicts(claim, world_post, 
     for index in range(5):
         claim(AffiliateFactory(), CampaignFactory(), world_post("youtube", index), 5)
     batch = leased()
-    answer, _ = draining.ask(batch)
+    answer, *_ = draining.ask(batch)
     settlements = together(*[lambda: settle(batch=batch, answer=answer)] * 4)
     assert sorted(settlements) == [0, 0, 0, 5]
     assert ReconciliationLog.objects.count() == PlatformReport.objects.count() == TrustEvent.objects.count() == 5
@@ -137,7 +136,7 @@ def test_a_claim_that_comes_while_its_post_is_looked_at_gets_its_own_verdict(cla
     campaign, affiliate, post = CampaignFactory(), AffiliateFactory(), world_post()
     first = claim(affiliate, campaign, post, 5)
     batch = leased()
-    answer, _ = draining.ask(batch)
+    answer, *_ = draining.ask(batch)
     with clock.at(TODAY + timedelta(seconds=2)):
         second = claim(affiliate, campaign, post, 6)
         assert Job.objects.get().state == "leased"
@@ -160,7 +159,7 @@ def test_claims_runs_and_settlements_at_once_leave_nothing_undone(claim, world_p
         clock.set(TODAY + timedelta(seconds=number))
         runs.request_run(posts=Post.objects.all(), by=None, scope={})
         batch = leased()
-        answer, _ = draining.ask(batch)
+        answer, *_ = draining.ask(batch)
         results = together(
             lambda: settle(batch=batch, answer=answer),  # noqa: B023
             lambda: runs.request_run(posts=Post.objects.all(), by=None, scope={}),
@@ -177,7 +176,7 @@ def test_claims_runs_and_settlements_at_once_leave_nothing_undone(claim, world_p
 
 
 def test_trust_equals_a_recount_whoever_settled_when(claim, world_post, sandbox, monkeypatch):
-    monkeypatch.setattr(ADAPTER_CLASSES["x"], "batch_size", 2)
+    monkeypatch.setattr(jobs, "BATCH", 2)
     campaign, affiliate, other = CampaignFactory(), AffiliateFactory(), AffiliateFactory()
     for index in range(48):
         post = world_post("x", index)
@@ -219,7 +218,7 @@ def test_several_workers_on_one_lane_settle_everything_once(claim, world_post, s
 def test_a_holder_whose_lease_lapsed_adds_nothing(claim, world_post, sandbox):
     claim(AffiliateFactory(), CampaignFactory(), world_post(), 5)
     slow = leased()
-    answer, _ = draining.ask(slow)
+    answer, *_ = draining.ask(slow)
     with clock.at(TODAY + timedelta(seconds=jobs.LEASE_S + 1)):
         jobs.sweep()
         quick = leased()
@@ -234,7 +233,7 @@ def test_a_holder_whose_lease_lapsed_adds_nothing(claim, world_post, sandbox):
 def test_a_slow_holder_whom_nobody_replaced_still_settles(claim, world_post, sandbox):
     claim(AffiliateFactory(), CampaignFactory(), world_post(), 5)
     slow = leased()
-    answer, _ = draining.ask(slow)
+    answer, *_ = draining.ask(slow)
     with clock.at(TODAY + timedelta(seconds=jobs.LEASE_S + 1)):
         assert settle(batch=slow, answer=answer) == 1
         assert jobs.sweep() == 0

@@ -29,7 +29,7 @@ from reconciliation.services.settling import found, judging, writing
 from reconciliation.services.settling.judging import NO_POST, Look
 from reconciliation.urgency import Reason, urgent_at
 
-__all__ = ["NO_POST", "Answer", "settle"]
+__all__ = ["NO_POST", "Answer", "settle", "write_verdicts"]
 
 ALERT_CHUNK = 500
 """Verdicts that the alert rules look at together."""
@@ -68,12 +68,18 @@ def settle(*, batch: Batch, answer: Answer) -> int:
         judging.note_tracking(look, tracked)
         judging.judge_claims(look, terms, reversed_since)
     writing.write_snapshots(looks, terms.slugs)
+    writing.write_learnt(looks)
+    write_verdicts(looks, terms)
+    writing.finish_jobs(jobs)
+    _plan_next_looks(looks, batch)
+    return len(looks)
+
+
+def write_verdicts(looks: Sequence[Look], terms: found.Terms) -> None:
+    """Write what these looks came to, each of another post, whose snapshots are there, and queue what follows."""
     writing.write_verdicts(looks, terms.ruleset)
     writing.write_standing(looks)
-    writing.finish_jobs(looks)
-    _plan_next_looks(looks, batch)
     _tell(looks)
-    return len(looks)
 
 
 def _looks(
@@ -90,11 +96,11 @@ def _looks(
         reading = None if answer.readings is None else answer.readings[post.external_id]
         looks.append(
             Look(
-                job,
                 post,
                 claims.get(post.id, []),
+                judging.snapshot_of(post, reading, answer.fetched_at, batch.connection, job.request_id),
                 reading,
-                judging.snapshot_of(job, post, reading, answer.fetched_at, batch.connection),
+                asks_platform=job.connection_id is not None,
                 rearmed=job.due_at > leased_for[job.id],
                 api_id=answer.api_ids.get(post.external_id, post.api_id),
                 author_id=post.author_id,
@@ -110,7 +116,7 @@ def _plan_next_looks(looks: Sequence[Look], batch: Batch) -> None:
     asked = batch.connection.pk if batch.connection else None
     still_open = {look.post.id: look for look in looks if look.open_until}
     rechecks = plans.next_rechecks([look.post.id for look in looks if not look.open_until], after=clock.now())
-    on_a_platform = [post_id for post_id, look in still_open.items() if look.job.connection_id]
+    on_a_platform = [post_id for post_id, look in still_open.items() if look.asks_platform]
     on_a_platform += [post_id for post_id, recheck in rechecks.items() if recheck.asks_platform]
     lanes = lanes_of(on_a_platform) if on_a_platform else {}
     stakes = stakes_of(list(still_open)) if still_open else {}
@@ -120,7 +126,7 @@ def _plan_next_looks(looks: Sequence[Look], batch: Batch) -> None:
         due_at = judging.next_look_at(look, lane, asked)
         reason = Reason.SECOND_LOOK if look.verdicts else Reason.SUBMISSION
         urgency = urgent_at(reason, due_at, stakes.get(post_id))
-        next_looks.append(NextLook(post_id, lane, reason, due_at, urgency, look.job.request_id))
+        next_looks.append(NextLook(post_id, lane, reason, due_at, urgency, look.snapshot.request_id))
     if next_looks:
         Job.objects.add_pending(next_looks)
     for lane in {look.lane for look in next_looks if look.due_at <= clock.now()}:

@@ -189,9 +189,10 @@ def open_claims(post_ids: Sequence[UUID]) -> dict[UUID, list[OpenClaim]]:
     return claims
 
 
-def terms_of(posts: Mapping[UUID, FoundPost]) -> Terms:
-    """The rules that hold now for these posts, and how long each figure's source may lag."""
-    ruleset = rulesets.current()
+def terms_of(posts: Mapping[UUID, FoundPost], ruleset: RuleSet | None = None) -> Terms:
+    """The rules for these posts, by the version that holds now or another one, and how long each figure's source may
+    lag."""
+    ruleset = ruleset or rulesets.current()
     matrix = rulesets.matrix_of(ruleset)
     platforms = Platform.objects.in_bulk({post.platform_id for post in posts.values()})
     slugs = {pk: platform.slug for pk, platform in platforms.items()}

@@ -19,7 +19,7 @@ from platforms.models import Connection
 from reconciliation.comparison import Claim, Denial, Looks, Status, Truth, Verdict, judge
 from reconciliation.comparison import Figures as JudgedFigures
 from reconciliation.querysets import Looked
-from reconciliation.services.settling.found import Figures, FoundPost, LockedJob, OpenClaim, Terms
+from reconciliation.services.settling.found import Figures, FoundPost, OpenClaim, Terms
 
 NO_POST = "no_post"
 """The code of a reading of a short link that leads to no post."""
@@ -100,11 +100,12 @@ class Judged:
 class Look:
     """One post's share of a batch: what was found, and what follows from it."""
 
-    job: LockedJob
     post: FoundPost
     claims: list[OpenClaim]
-    reading: PostReading | None
     snapshot: Snapshot
+    reading: PostReading | None
+    """None: no platform was asked, or the snapshot is one that is stored."""
+    asks_platform: bool
     rearmed: bool
     """Somebody moved the look's moment on while it was taken: what it needs has changed since."""
     api_id: str | None
@@ -140,18 +141,18 @@ class Look:
 
 
 def snapshot_of(
-    job: LockedJob, post: FoundPost, reading: PostReading | None, fetched_at: datetime, lane: Connection | None
+    post: FoundPost, reading: PostReading | None, fetched_at: datetime, lane: Connection | None, request_id: str
 ) -> Snapshot:
     """What the platform said, or that it was not asked. Figures of a post that is not live are nobody's truth and stay
     out."""
     if reading is None:
-        return Snapshot(new_id(), post.id, None, fetched_at, job.request_id)
+        return Snapshot(new_id(), post.id, None, fetched_at, request_id)
     snapshot = Snapshot(
         new_id(),
         post.id,
         lane.pk if lane else None,
         fetched_at,
-        job.request_id,
+        request_id,
         posted_at=reading.posted_at or post.posted_at,
         availability=reading.availability,
         deleted=reading.deleted,
@@ -193,7 +194,7 @@ def judge_claims(look: Look, terms: Terms, reversed_since: Mapping[tuple[UUID, d
             continue
         taken_back = reversed_since.get((post.tracking_link_id, claim.claimed_at), 0) if post.tracking_link_id else 0
         verdict = verdict_on(claim, snapshot, post, terms, reversed_since=taken_back)
-        look.verdicts.append(Judged(new_id(), claim, verdict, _money_at_risk(verdict, post.rates)))
+        look.verdicts.append(Judged(new_id(), claim, verdict, money_at_risk(verdict, post.rates)))
         if verdict.next_look_at:
             look.open_until.append(verdict.next_look_at)
 
@@ -201,6 +202,7 @@ def judge_claims(look: Look, terms: Terms, reversed_since: Mapping[tuple[UUID, d
 def verdict_on(claim: OpenClaim, snapshot: Snapshot, post: FoundPost, terms: Terms, *, reversed_since: int) -> Verdict:
     """The verdict on a claim by a snapshot, by these terms."""
     key = (post.campaign_id, post.platform_id)
+    seen_live = post.seen_live_at is not None and post.seen_live_at <= snapshot.fetched_at
     return judge(
         Claim(JudgedFigures(claim.views, claim.clicks, claim.conversions), claim.claimed_at),
         Truth(
@@ -216,7 +218,7 @@ def verdict_on(claim: OpenClaim, snapshot: Snapshot, post: FoundPost, terms: Ter
         platform=terms.slugs[post.platform_id],
         rules=terms.rules[key],
         lags=terms.lags[key],
-        looks=Looks(claim.previous, seen_live=post.seen_live_at is not None),
+        looks=Looks(claim.previous, seen_live=seen_live),
     )
 
 
@@ -224,7 +226,7 @@ def _waited_for_access(claim: OpenClaim) -> bool:
     return bool(claim.last_denial) and claim.previous[-1] == Status.UNVERIFIABLE
 
 
-def _money_at_risk(verdict: Verdict, rates: Rates) -> Decimal | None:
+def money_at_risk(verdict: Verdict, rates: Rates) -> Decimal | None:
     """What was claimed above the truth, at the campaign's rates; only a discrepancy puts money at risk."""
     if verdict.status != Status.DISCREPANCY:
         return None

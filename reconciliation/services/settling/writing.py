@@ -1,8 +1,8 @@
 """Writing a settled batch: a statement for each table, whatever the batch's size."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 from campaigns.models import Post
@@ -20,7 +20,9 @@ from reconciliation.models import (
 )
 from reconciliation.rules import CLAIMABLE
 from reconciliation.services import trusting
+from reconciliation.services.settling.found import LockedJob
 from reconciliation.services.settling.judging import Judged, Look, standing_after
+from reconciliation.services.trusting import NewEvent
 
 _SNAPSHOT = (
     "id", "created_at", "post", "connection", "availability", "deleted", "denial", "views", "likes", "comments",
@@ -76,9 +78,10 @@ def write_verdicts(looks: Sequence[Look], ruleset: RuleSet) -> None:
     copy_rows(ReconciliationLog, _VERDICT, (_verdict_row(look, each, ruleset.pk, now) for look, each in judged))
     counted = [(look, each) for look, each in judged if each.is_counted and look.post.livemode]
     if counted:
-        events = [_trust_event(look, each, now) for look, each in counted]
-        copy_rows(TrustEvent, _TRUST_EVENT, events)
-        trusting.count_in({event[0] for event in events}, affiliate_ids={look.post.affiliate_id for look, _ in counted})
+        copy_rows(TrustEvent, _TRUST_EVENT, (_trust_event(look, each, now) for look, each in counted))
+        trusting.count_in(
+            [NewEvent(look.post.affiliate_id, look.post.id, _day(each), each.claim.id) for look, each in counted]
+        )
 
 
 def _verdict_row(look: Look, judged: Judged, ruleset_id: UUID, now: datetime) -> tuple[object, ...]:
@@ -94,20 +97,27 @@ def _verdict_row(look: Look, judged: Judged, ruleset_id: UUID, now: datetime) ->
     )  # fmt: skip
 
 
-def _trust_event(look: Look, judged: Judged, now: datetime) -> tuple[UUID, *tuple[object, ...]]:
+def _trust_event(look: Look, judged: Judged, now: datetime) -> tuple[object, ...]:
     claim, post = judged.claim, look.post
-    day = claim.claimed_at.astimezone(UTC).date()
-    effect = judged.verdict.trust_effect
     return (
-        new_id(), now, judged.id, post.affiliate_id, post.id, post.platform_id, day, claim.claimed_at, claim.id, effect,
+        new_id(), now, judged.id, post.affiliate_id, post.id, post.platform_id, _day(judged), claim.claimed_at,
+        claim.id, judged.verdict.trust_effect,
     )  # fmt: skip
 
 
+def _day(judged: Judged) -> date:
+    return judged.claim.claimed_at.astimezone(UTC).date()
+
+
 def write_standing(looks: Sequence[Look]) -> None:
-    """How the posts stand now, and what was learnt of the posts themselves."""
+    """How the posts stand now."""
     PostState.objects.write_looks([standing_after(look) for look in looks])
-    learnt = [(look.post, _learnt(look)) for look in looks]
+
+
+def write_learnt(looks: Sequence[Look]) -> None:
+    """What was learnt of the posts themselves."""
     known = ("is_reconciled", "posted_at", "api_id", "author_id", "ownership")
+    learnt = [(look.post, _learnt(look)) for look in looks]
     changed = [(post.id, *row) for post, row in learnt if row != tuple(getattr(post, name) for name in known)]
     if changed:
         Post.objects.write_looks(changed)
@@ -118,8 +128,8 @@ def _learnt(look: Look) -> tuple[bool, datetime | None, str | None, str, str]:
     return look.is_reconciled, posted_at, look.api_id, look.author_id, look.ownership
 
 
-def finish_jobs(looks: Iterable[Look]) -> None:
+def finish_jobs(jobs: Sequence[LockedJob]) -> None:
     """These looks are taken."""
-    Job.objects.filter(pk__in=[look.job.id for look in looks]).update(
+    Job.objects.filter(pk__in=[job.id for job in jobs]).update(
         state=Job.State.DONE, finished_at=clock.now(), lease=None, leased_until=None, last_error=""
     )
