@@ -420,6 +420,8 @@ SPECTACULAR_SETTINGS = {
     },
 }
 REQUEST_BODY_LIMIT_BYTES = 256 * 1024
+BULK_BODY_LIMIT_BYTES = 4 * 1024 * 1024
+"""Room for 500 claims with all that may be said of each."""
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 MAX_UPLOAD_MB = env.int("MAX_UPLOAD_MB", default=32)
 UPLOAD_SCANNER = env.str("UPLOAD_SCANNER", default="")

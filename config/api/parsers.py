@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
@@ -19,8 +20,8 @@ class BodyTooLarge(APIException):
     status_code = 413
     default_code = "body_too_large"
 
-    def __init__(self) -> None:
-        super().__init__(f"The body is larger than {settings.REQUEST_BODY_LIMIT_BYTES // 1024} KB.")
+    def __init__(self, limit_bytes: int = settings.REQUEST_BODY_LIMIT_BYTES) -> None:
+        super().__init__(f"The body is larger than {limit_bytes // 1024} KB.")
 
 
 class FieldParseError(ParseError):
@@ -36,14 +37,15 @@ class StrictJSONParser(BaseParser):
 
     media_type = "application/json"
     read_fraction: Callable[[str], Any] = float
+    limit_bytes = settings.REQUEST_BODY_LIMIT_BYTES
 
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """Raises ParseError naming what is wrong, BodyTooLarge before reading on."""
-        body = stream.read(settings.REQUEST_BODY_LIMIT_BYTES + 1)
-        if len(body) > settings.REQUEST_BODY_LIMIT_BYTES:
-            raise BodyTooLarge
+        body = stream.read(self.limit_bytes + 1)
+        if len(body) > self.limit_bytes:
+            raise BodyTooLarge(self.limit_bytes)
         if not body.strip():
             return {}
         try:
@@ -67,11 +69,11 @@ class StrictJSONParser(BaseParser):
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    twice = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
-    if twice:
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        twice = (name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
         raise FieldParseError(min(twice), "this name is given twice in one object.")
-    return dict(pairs)
+    return data
 
 
 def _integer(text: str) -> int:

@@ -1,5 +1,6 @@
 """How requests name a platform: by its slug. `meta` is another word for facebook."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.http import Http404
@@ -12,9 +13,16 @@ from platforms.models import Platform
 ALIASES = {"meta": "facebook"}
 
 
+def platforms_named(names: Iterable[str]) -> dict[str, Platform]:
+    """The active platforms of these slugs or aliases, by what they were named."""
+    slugs = {name: ALIASES.get(name, name) for name in names}
+    found = {each.slug: each for each in Platform.objects.filter(slug__in=set(slugs.values()), is_active=True)}
+    return {name: found[slug] for name, slug in slugs.items() if slug in found}
+
+
 def platform_named(text: str) -> Platform | None:
     """The active platform of this slug or alias, or None."""
-    return Platform.objects.filter(slug=ALIASES.get(text, text), is_active=True).first()
+    return platforms_named([text]).get(text)
 
 
 def platform_at(text: str) -> Platform:

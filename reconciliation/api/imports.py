@@ -123,6 +123,10 @@ class Upload(GenericAPIView[Import]):
     )
     def post(self, request: AuthenticatedRequest) -> Response:
         """Send a file. It is checked row by row; nothing is imported before you say so."""
+        return self.take_file(request)
+
+    def take_file(self, request: AuthenticatedRequest) -> Response:
+        """Take the file that was sent."""
         given = UploadSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         if len(request.FILES.getlist("file")) > 1:
@@ -130,12 +134,6 @@ class Upload(GenericAPIView[Import]):
         upload = given.validated_data["file"]
         taken = importing.take_file(kind=self.kind, file=upload.file, name=upload.name, by=request.user)
         return _shown(taken.pk, 202)
-
-
-class ClaimsUpload(Upload):
-    """Claims in a file."""
-
-    kind = Import.Kind.CLAIMS
 
 
 class CampaignsUpload(Upload):

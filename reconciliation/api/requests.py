@@ -1,5 +1,6 @@
 """What requests say: claims, and which posts to look at."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
@@ -9,6 +10,8 @@ from platforms.links import MAX_URL_CHARS
 from reconciliation.comparison import Figures
 
 MAX_LISTED_POSTS = 500
+MAX_ITEMS = 500
+"""Claims in one request."""
 
 
 class FiguresSerializer(StrictSerializer):
@@ -21,7 +24,12 @@ class FiguresSerializer(StrictSerializer):
     @property
     def figures(self) -> Figures:
         """The claim as the services take it."""
-        return Figures(*(self.validated_data.get(f"claimed_{name}") for name in ("views", "clicks", "conversions")))
+        return figures_of(self.validated_data)
+
+
+def figures_of(fields: Mapping[str, Any]) -> Figures:
+    """The claim in the fields of a request."""
+    return Figures(fields.get("claimed_views"), fields.get("claimed_clicks"), fields.get("claimed_conversions"))
 
 
 class SubmissionSerializer(FiguresSerializer):
@@ -37,6 +45,22 @@ class SubmissionSerializer(FiguresSerializer):
         required=False,
         help_text="The code of the link that the post carries; needed where there are several.",
     )
+
+
+class EachAlone(serializers.ListSerializer[Any]):
+    """A list of which each item is held to the rules alone: the reason why one is refused stands in its place."""
+
+    def run_child_validation(self, data: Any) -> Any:
+        try:
+            return super().run_child_validation(data)
+        except serializers.ValidationError as refusal:
+            return refusal
+
+
+class BulkSerializer(StrictSerializer):
+    """Claims for many posts."""
+
+    items = EachAlone(child=SubmissionSerializer(), min_length=1, max_length=MAX_ITEMS)
 
 
 class RunRequestSerializer(StrictSerializer):

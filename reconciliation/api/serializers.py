@@ -11,6 +11,7 @@ from rest_framework.reverse import reverse
 
 from campaigns.models import Post
 from config.api.fields import CountField
+from config.api.schema import ProblemSerializer
 from platforms.metrics import Availability, Metric
 from reconciliation.comparison import Level, Status, TrustEffect
 from reconciliation.models import AffiliateReport, ReconciliationLog, Run
@@ -177,6 +178,20 @@ class AcceptedSerializer(Shown):
     outcome = serializers.ChoiceField([each.value for each in Outcome])
     claim = ClaimSerializer()
     links = LinksSerializer(source="post")
+
+
+class ItemSerializer(Shown):
+    """What one of many claims came to: what `POST /submissions` would have answered, the one or the other."""
+
+    status = serializers.IntegerField(help_text="202: taken. 200: it repeats the latest claim. Else: refused.")
+    submission = AcceptedSerializer(allow_null=True)
+    problem = ProblemSerializer(allow_null=True)
+
+
+class ItemsSerializer(Shown):
+    """What each claim came to, in the order in which they were sent."""
+
+    results = ItemSerializer(many=True)
 
 
 class StandingSerializer(PostInShortSerializer):

@@ -1,12 +1,12 @@
 """Addresses under /api/v1."""
 
 from config.api.routing import endpoint
-from reconciliation.api import imports, platforms, views
+from reconciliation.api import bulk, imports, platforms, views
 
 urlpatterns = [
     endpoint("submissions", views.Submissions, name="api-submissions"),
     endpoint("submissions/history", views.SubmissionHistory, name="api-submission-history"),
-    endpoint("submissions/bulk", imports.ClaimsUpload, name="api-submissions-bulk"),
+    endpoint("submissions/bulk", bulk.SubmissionsBulk, name="api-submissions-bulk"),
     endpoint("campaigns/bulk", imports.CampaignsUpload, name="api-campaigns-bulk"),
     endpoint("affiliates/bulk", imports.AffiliatesUpload, name="api-affiliates-bulk"),
     endpoint("imports", imports.Imports, name="api-imports"),

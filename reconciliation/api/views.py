@@ -308,23 +308,37 @@ def _campaign(campaigns: CampaignQuerySet, pk: UUID, refusal: type[DomainError])
     """The one of these campaigns that was named. Raises `refusal`, which does not say whether it exists elsewhere."""
     campaign: Campaign | None = campaigns.select_related("advertiser").filter(pk=pk).first()
     if campaign is None:
-        raise refusal("There is no such campaign for you.", field="campaign", code="unknown_campaign")
+        raise no_campaign(refusal)
     return campaign
+
+
+def no_campaign(refusal: type[DomainError]) -> DomainError:
+    """Of a campaign that is not there for the caller."""
+    return refusal("There is no such campaign for you.", field="campaign", code="unknown_campaign")
 
 
 def _platform(name: str, refusal: type[DomainError]) -> Platform:
     """The platform of this slug or alias. Raises `refusal`."""
     platform = platform_named(name)
     if platform is None:
-        raise refusal("There is no such platform here.", field="platform", code="unknown_platform")
+        raise no_platform(refusal)
     return platform
 
 
-def _accepted(view: GenericAPIView[Any], submitted: submission.Submission) -> Response:
+def no_platform(refusal: type[DomainError]) -> DomainError:
+    """Of a platform that nobody knows."""
+    return refusal("There is no such platform here.", field="platform", code="unknown_platform")
+
+
+def status_of(submitted: submission.Submission) -> int:
     """202 where a verdict will follow, 200 where nothing was added."""
+    return 200 if submitted.outcome == admission.Outcome.UNCHANGED else 202
+
+
+def _accepted(view: GenericAPIView[Any], submitted: submission.Submission) -> Response:
+    """The answer to a claim that was taken."""
     shown = AcceptedSerializer(submitted, context=view.get_serializer_context()).data
-    unchanged = submitted.outcome == admission.Outcome.UNCHANGED
-    return Response(shown, status=200 if unchanged else 202, headers={"Location": shown["links"]["self"]})
+    return Response(shown, status=status_of(submitted), headers={"Location": shown["links"]["self"]})
 
 
 def _scope(user: User, named: dict[str, Any]) -> runs.Scope:

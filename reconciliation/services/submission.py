@@ -6,25 +6,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import OperationalError, transaction
+import structlog
+from django.db import IntegrityError, OperationalError, transaction
 from django.db import connection as database
+from psycopg import Error as PsycopgError
 from psycopg.errors import LockNotAvailable
 
 from affiliates.models import Affiliate
 from affiliates.services import audit
 from campaigns.models import Campaign, Enrolment, Post, PostText
 from config import clock
-from config.errors import DomainError
+from config.errors import ConflictError, DomainError
 from config.middleware import current_request_id
 from config.queue import enqueue
 from platforms.models import Platform
 from reconciliation.comparison import Figures
-from reconciliation.errors import BusyError, SecondClaimantError
+from reconciliation.errors import BusyError, ClaimRefusedError, SecondClaimantError
 from reconciliation.models import AffiliateReport, Job, PostState
 from reconciliation.services import admission
 from reconciliation.services.admission import Admitted, Entry, Outcome, Target, lock_contents
 from reconciliation.services.jobs import close_look, request_looks, wake
 
+log = structlog.get_logger(__name__)
 Method = AffiliateReport.Method
 
 LOCK_WAIT_S = 2
@@ -82,18 +85,44 @@ def submit(
     return submitted
 
 
+@without_long_waits()
+def submit_together(*, entries: Sequence[Entry]) -> list[Submission | DomainError]:
+    """Take what can be taken of the claims of one request, all in one transaction; the outcomes in the same order.
+
+    Where one trips the database, they are taken one by one, and what does so then is refused as ConflictError. Raises
+    BusyError.
+    """
+    try:
+        with transaction.atomic():
+            return submit_many(entries=entries, method=Method.API)
+    except IntegrityError as error:
+        log.warning("taken_one_by_one", claims=len(entries), constraint=_constraint(error))
+        _locked_targets(entries)  # what was undone let go of them, and one by one they would be locked in any order
+        return [_submit_alone(entry) for entry in entries]
+
+
+def _submit_alone(entry: Entry) -> Submission | DomainError:
+    try:
+        with transaction.atomic():
+            [submitted] = submit_many(entries=[entry], method=Method.API)
+    except IntegrityError as error:
+        log.error("claim_conflicts", campaign=str(entry.campaign.pk), constraint=_constraint(error))
+        return ConflictError("Something that this claim needs was changed at the same moment: send it again.")
+    return submitted
+
+
+def _constraint(error: IntegrityError) -> str | None:
+    """Which one was violated. The message itself would put what people sent into the log."""
+    return error.__cause__.diag.constraint_name if isinstance(error.__cause__, PsycopgError) else None
+
+
 @transaction.atomic(savepoint=False)
 def submit_many(*, entries: Sequence[Entry], method: Method) -> list[Submission | DomainError]:
     """Take what can be taken of these claims, by the rules of each alone; the outcomes in the same order.
 
     A refusal stands in its entry's place and keeps no other out. Some hundreds at a time: all are held in memory.
     """
-    targets = [admission.target_of(entry) for entry in entries]
-    lock_contents(
-        (entry.platform, target.external_id)
-        for entry, target in zip(entries, targets, strict=True)
-        if isinstance(target, Target)
-    )
+    targets = _locked_targets(entries)
     outcomes = admission.admit(entries, targets, method=method)
     admitted = [outcome for outcome in outcomes if isinstance(outcome, Admitted)]
     _write_posts(admitted)
@@ -105,6 +134,17 @@ def submit_many(*, entries: Sequence[Entry], method: Method) -> list[Submission 
         Submission(outcome.post, outcome.claim, outcome.outcome) if isinstance(outcome, Admitted) else outcome
         for outcome in outcomes
     ]
+
+
+def _locked_targets(entries: Sequence[Entry]) -> list[Target | ClaimRefusedError]:
+    """What the entries' links name, and nobody else submits it until the transaction ends."""
+    targets = [admission.target_of(entry) for entry in entries]
+    lock_contents(
+        (entry.platform, target.external_id)
+        for entry, target in zip(entries, targets, strict=True)
+        if isinstance(target, Target)
+    )
+    return targets
 
 
 def preview_many(*, entries: Sequence[Entry]) -> list[Outcome | DomainError]:

@@ -17,6 +17,7 @@ from rest_framework.test import APIClient
 from affiliates.models import User
 
 DOCS = Path(__file__).parents[2] / "docs" / "api.md"
+A_FILE = " (a file)"
 ROLES = ("anonymous", "affiliate", "viewer", "analyst", "manager", "staff")
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -51,7 +52,6 @@ SETTINGS = {
     "breaker_open_max_s": 100,
     "credentials": {"api_key": "secret-of-ours"},
 }
-UPLOAD = {"file": "a file"}
 ME = {"name": "New name", "discord_user_id": "123456789012345678"}
 
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
@@ -68,9 +68,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("POST", "/api/v1/submissions"): SUBMISSION,
     ("POST", "/api/v1/affiliates/submissions"): SUBMISSION,
-    ("POST", "/api/v1/submissions/bulk"): UPLOAD,
-    ("POST", "/api/v1/campaigns/bulk"): UPLOAD,
-    ("POST", "/api/v1/affiliates/bulk"): UPLOAD,
+    ("POST", "/api/v1/submissions/bulk"): {"items": [SUBMISSION]},
     ("POST", "/api/v1/imports/{import_id}/apply"): {"rows": "good"},
     ("POST", "/api/v1/imports/{import_id}/discard"): {},
     ("PUT", "/api/v1/submissions/{post_id}/metrics"): FIGURES,
@@ -107,7 +105,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PUT", "/api/v1/alerts/{alert_id}/acknowledge"): {},
     ("PUT", "/api/v1/alerts/{alert_id}/resolve"): {"note": "Talked to them."},
 }
-"""What each endpoint that changes something takes, in one form that it accepts."""
+"""What each endpoint that changes something takes, files apart, in one form that it accepts."""
 FILES = {
     "submissions": b"affiliate,campaign,url,claimed_views\nsomebody,NO_SUCH,https://youtu.be/abcdefghijk,5\n",
     "campaigns": b"brand,market,campaign_name,starts_on,ends_on\nNO,NO,Name,2026-12-01,2026-12-31\n",
@@ -126,11 +124,8 @@ class Row:
     path: str
     scope: str
     cells: dict[str, str]
-
-    @property
-    def is_upload(self) -> bool:
-        """Whether it takes a file in a form."""
-        return BODIES.get((self.method, self.path)) is UPLOAD
+    is_upload: bool
+    """Whether it is about a file that is sent there in a form."""
 
     def allows(self, role: str) -> bool:
         return self.cells[role] != "–"
@@ -163,11 +158,14 @@ class World:
 
     def body(self, row: Row) -> dict[str, Any]:
         """A body that this endpoint accepts."""
-        return {name: self._filled(value) for name, value in BODIES.get((row.method, row.path), {}).items()}
+        filled: dict[str, Any] = self._filled({} if row.is_upload else BODIES.get((row.method, row.path), {}))
+        return filled
 
     def _filled(self, value: Any) -> Any:
         if isinstance(value, list):
             return [self._filled(each) for each in value]
+        if isinstance(value, dict):
+            return {name: self._filled(each) for name, each in value.items()}
         return value.format(**self.ids) if isinstance(value, str) and value.startswith("{") else value
 
 
@@ -179,7 +177,7 @@ def documented() -> list[Row]:
     header = next(row for row in cells if row[:3] == ["method", "path", "scope"])
     assert tuple(header[3:]) == ROLES
     return [
-        Row(method, path, scope, dict(zip(ROLES, by_role, strict=True)))
+        Row(method, path.removesuffix(A_FILE), scope, dict(zip(ROLES, by_role, strict=True)), path.endswith(A_FILE))
         for method, path, scope, *by_role in cells
         if method.lower() in METHODS
     ]

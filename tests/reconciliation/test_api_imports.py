@@ -137,7 +137,7 @@ def test_a_form_holds_one_file_and_nothing_else(staff, campaign, settings):
     assert_problem(staff.post(CLAIMS, two, format="multipart"), 400)
     assert_problem(staff.post(CLAIMS, {"file": "text"}, format="multipart"), 400)
     assert_problem(staff.post(CLAIMS, {}, format="multipart"), 400)
-    assert_problem(staff.post(CLAIMS, {"file": "text"}, format="json"), 415)
+    assert_problem(staff.post("/api/v1/campaigns/bulk", {"file": "text"}, format="json"), 415)
     assert_problem(staff.post(CLAIMS, b"--x\r\n\r\n", content_type="multipart/form-data; boundary=x"), 400)
     assert_problem(staff.post(CLAIMS, b"x", content_type="multipart/form-data"), 400)
     settings.MAX_UPLOAD_MB = 0
