@@ -114,7 +114,7 @@ class CampaignPlatformForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = CampaignPlatform
-        fields = ("platform", *_RATES)
+        fields = ("platform", *_RATES, "recheck_plan")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -193,7 +193,10 @@ class CampaignAdmin(ExportedAdmin):
         if not formset.has_changed():
             return
         rows = [row.cleaned_data for row in formset.forms if row.cleaned_data and not row.cleaned_data["closed"]]
-        terms = [services.PlatformTerms(row["platform"], Rates(*(row[rate] for rate in _RATES))) for row in rows]
+        terms = [
+            services.PlatformTerms(row["platform"], Rates(*(row[rate] for rate in _RATES)), row["recheck_plan"])
+            for row in rows
+        ]
         services.set_platforms(campaign=form.instance, by=actor(request), platforms=terms)
 
     def offers(self, action: str, row: Campaign) -> bool:

@@ -5,13 +5,24 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.validators import RegexValidator
 from django.forms.models import model_to_dict
 
 from affiliates.models import User
 from campaigns.landing import MAX_URL_CHARS
-from campaigns.models import Advertiser, Brand, Campaign, CampaignPlatform, Market, valid_code, validate_landing_url
+from campaigns.models import (
+    Advertiser,
+    Brand,
+    Campaign,
+    CampaignPlatform,
+    Market,
+    valid_code,
+    validate_landing_url,
+    validate_plan,
+)
 from campaigns.naming import CODE, campaign_name
+from campaigns.plans import MAX_PLAN_CHARS
 from campaigns.rates import Rates
 from campaigns.services import PlatformTerms
 from platforms.models import Platform
@@ -21,6 +32,7 @@ CURRENCIES = (
     "NZD", "PLN", "SEK", "SGD", "ZAR",
 )  # fmt: skip
 RUNS_FOR = timedelta(days=30)
+_RATES = ("rate_per_1000_views", "rate_per_click", "rate_per_conversion")
 
 
 class DayInput(forms.DateInput):
@@ -164,7 +176,8 @@ class NewCampaignForm(CampaignForm):
 
 
 class PlatformForm(forms.Form):
-    """One platform: whether the campaign runs on it, and what it pays there. Rates may stay empty: nothing is paid."""
+    """One platform: whether the campaign runs on it, what it pays there, and when it looks again. Rates may stay empty:
+    nothing is paid."""
 
     runs = forms.BooleanField(required=False)
     rate_per_1000_views = forms.DecimalField(
@@ -175,21 +188,30 @@ class PlatformForm(forms.Form):
         label="Per conversion", max_digits=12, decimal_places=4, min_value=0, required=False
     )
 
+    recheck_plan = forms.CharField(
+        label="Look again",
+        max_length=MAX_PLAN_CHARS,
+        required=False,
+        validators=[validate_plan],
+        help_text="So long after a claim, and daily to the campaign's end; or never. Empty: as shown in grey.",
+    )
+
     def __init__(self, data: Any, *, platform: Platform, assigned: CampaignPlatform | None) -> None:
         super().__init__(data, prefix=platform.slug, initial=self._initial(assigned) if assigned else {})
         self.platform = platform
         self.is_closed = bool(assigned and assigned.closed_at)
         self.fields["runs"].label = platform.name
+        self.fields["recheck_plan"].widget.attrs["placeholder"] = settings.RECHECK_PLAN
 
     def _initial(self, assigned: CampaignPlatform) -> dict[str, Any]:
-        rates = {name: getattr(assigned, name) for name in self.base_fields if name != "runs"}
+        rates = {name: getattr(assigned, name) for name in _RATES}
         written = {name: rate if rate is None else f"{rate.normalize():f}" for name, rate in rates.items()}
-        return {"runs": assigned.closed_at is None, **written}
+        return {"runs": assigned.closed_at is None, **written, "recheck_plan": assigned.recheck_plan}
 
     @property
     def rate_fields(self) -> Iterator[forms.BoundField]:
-        """The rates, without the checkbox that stands before them."""
-        return (field for field in self if field.name != "runs")
+        """The rates alone, which stand side by side."""
+        return (self[name] for name in _RATES)
 
     @property
     def terms(self) -> PlatformTerms | None:
@@ -198,4 +220,4 @@ class PlatformForm(forms.Form):
         if not given["runs"]:
             return None
         rates = Rates(given["rate_per_1000_views"], given["rate_per_click"], given["rate_per_conversion"])
-        return PlatformTerms(self.platform, rates)
+        return PlatformTerms(self.platform, rates, given["recheck_plan"])

@@ -10,13 +10,14 @@ from django.db import IntegrityError, transaction
 
 from affiliates.models import User
 from affiliates.services import audit
-from campaigns import landing
+from campaigns import landing, plans
 from campaigns.errors import CampaignRefusedError, CampaignStateError, DuplicateNameError, UnknownReferenceError
 from campaigns.models import Advertiser, Brand, Campaign, CampaignPlatform, Market, Post
 from campaigns.naming import campaign_name as system_name
 from campaigns.naming import clean_code
 from campaigns.rates import Rates
 from config import clock
+from config.queue import enqueue
 from platforms.models import Platform
 
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 12, 31)
@@ -54,10 +55,12 @@ class CampaignChanges(CampaignSettings, total=False):
 
 @dataclass(frozen=True, slots=True)
 class PlatformTerms:
-    """A platform that a campaign shall run on, and what it pays there."""
+    """A platform that a campaign shall run on, what it pays there, and when its posts are looked at again (see `plans`;
+    empty: as everywhere)."""
 
     platform: Platform
     rates: Rates
+    recheck_plan: str = ""
 
 
 @transaction.atomic
@@ -77,7 +80,7 @@ def create_campaign(
     """Make a draft with its system-made name; `year` is the advertiser's current one unless given.
 
     Raises UnknownReferenceError for another advertiser's brand, DuplicateNameError, and CampaignRefusedError for a
-    name without letters and digits, days that make no sense, or a platform that is named twice.
+    name without letters and digits, days that make no sense, a platform that is named twice, or a plan that is none.
     """
     if brand.advertiser_id != advertiser.pk:
         raise UnknownReferenceError("This advertiser has no such brand.", field="brand")
@@ -129,6 +132,9 @@ def update_campaign(*, campaign: Campaign, by: User, **changes: Unpack[CampaignC
         setattr(current, name, value)
     current.updated_at = clock.now()
     current.save(update_fields=[*changed, "updated_at"])
+    if changed.keys() & {"ends_on", "claim_window_days", "conversion_lag_h"}:  # it is looked at until another day
+        for assigned in CampaignPlatform.objects.filter(campaign=current):
+            _plan_anew(assigned)
     audit(actor=by, action="campaign.updated", row=current, changes=before_and_after)
     return current
 
@@ -159,7 +165,8 @@ def set_platforms(*, campaign: Campaign, by: User, platforms: Sequence[PlatformT
     """Make this the whole list of what the campaign runs on, with its rates.
 
     One that is left out is removed, or closed if it has posts; a closed one that is listed again is open again.
-    Raises CampaignRefusedError for one that is named twice, CampaignStateError for an empty list once it is no draft.
+    Raises CampaignRefusedError for one that is named twice or looks again by what is no plan, CampaignStateError for an
+    empty list once it is no draft.
     """
     current: Campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
     if not platforms and current.status != Campaign.Status.DRAFT:
@@ -232,30 +239,50 @@ def _write_platforms(campaign: Campaign, platforms: Sequence[PlatformTerms]) -> 
     listed = [terms.platform.pk for terms in platforms]
     if len(set(listed)) < len(listed):
         raise CampaignRefusedError("Each platform once.", field="platforms", code="duplicate_platform")
+    before = dict(CampaignPlatform.objects.filter(campaign=campaign).values_list("platform", "recheck_plan"))
     for terms in platforms:
-        CampaignPlatform.objects.update_or_create(
+        written, _ = CampaignPlatform.objects.update_or_create(
             campaign=campaign,
             platform=terms.platform,
             defaults={
                 "rate_per_1000_views": terms.rates.per_1000_views,
                 "rate_per_click": terms.rates.per_click,
                 "rate_per_conversion": terms.rates.per_conversion,
+                "recheck_plan": _plan(terms),
                 "closed_at": None,
             },
         )
+        if before.get(terms.platform.pk, written.recheck_plan) != written.recheck_plan:
+            _plan_anew(written)
     left_out = CampaignPlatform.objects.filter(campaign=campaign).exclude(platform__in=listed)
     with_posts = Post.objects.filter(campaign=campaign).values("platform")
     left_out.filter(platform__in=with_posts, closed_at=None).update(closed_at=clock.now())
     left_out.exclude(platform__in=with_posts).delete()
 
 
+def _plan(terms: PlatformTerms) -> str:
+    text = plans.as_written(terms.recheck_plan)
+    try:
+        if text:
+            plans.plan_of(text)
+    except ValueError as error:
+        raise CampaignRefusedError(str(error), field="recheck_plan", code="invalid_plan") from error
+    return text
+
+
+def _plan_anew(assigned: CampaignPlatform) -> None:
+    """The looks that are planned already are those of another plan."""
+    enqueue("reconciliation.tasks.plan_anew", str(assigned.campaign_id), str(assigned.platform_id), "")
+
+
 def _terms(platforms: Sequence[PlatformTerms]) -> dict[str, list[str | None]]:
-    """For the audit: what each platform pays per 1,000 views, click and conversion."""
+    """For the audit: what each platform pays per 1,000 views, click and conversion, and when it is asked again."""
     return {
         terms.platform.slug: [
             _plain(terms.rates.per_1000_views),
             _plain(terms.rates.per_click),
             _plain(terms.rates.per_conversion),
+            terms.recheck_plan,
         ]
         for terms in platforms
     }

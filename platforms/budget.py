@@ -24,6 +24,9 @@ PACIFIC = "America/Los_Angeles"
 DEAREST_CALL = 50
 """A full Meta batch: each of its sub-requests counts."""
 
+RESERVED_PCT = 20
+"""So much of a day's quota is kept for claims and what people ask for: re-checks leave it alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -70,6 +73,23 @@ class Spent:
 def used_on(spent: Spent, budget: Budget, now: datetime) -> int:
     """What of today's quota is gone."""
     return spent.used if spent.day == _quota_day(spent, budget, now) else 0
+
+
+def has_room_for_rechecks(spent: Spent, budget: Budget, now: datetime) -> bool:
+    """Whether of today's quota more is left than what is reserved."""
+    return budget.daily_quota is None or used_on(spent, budget, now) < _unreserved(budget.daily_quota)
+
+
+def calls_a_day(budget: Budget, *, of_rechecks: bool = False) -> int:
+    """How many calls that cost one each a day of 24 hours gives: all, or what re-checks may have of them."""
+    at_its_rate = budget.rate_calls * 86_400 // budget.rate_window_s
+    if budget.daily_quota is None:
+        return at_its_rate
+    return min(at_its_rate, _unreserved(budget.daily_quota) if of_rechecks else budget.daily_quota)
+
+
+def _unreserved(quota: int) -> int:
+    return quota * (100 - RESERVED_PCT) // 100
 
 
 def free_now(spent: Spent, budget: Budget, now: datetime) -> int:

@@ -38,6 +38,7 @@ from reconciliation.pages.history import history
 from reconciliation.pages.notices import notices
 from reconciliation.pages.terms import terms
 from reconciliation.services import rulesets, runs
+from reconciliation.services.forecasts import forecasts
 from reconciliation.sums import OVER_CLAIMED
 
 CAMPAIGNS_A_PAGE, POSTS_A_PAGE = 25, 50
@@ -110,6 +111,18 @@ def campaign(request: AuthenticatedRequest, pk: UUID) -> HttpResponseBase:
             **_chosen_run(request),
         }
         return render(request, "reconciliation/campaign.html", context)
+
+
+@login_required
+@require_safe
+def campaign_forecast(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
+    """What the looks that a campaign plans need of the call budgets: for a panel on its pages, or as one of its own."""
+    found = _campaign(request, pk)
+    context = {"campaign": found, "forecasts": forecasts(campaign=found)}
+    if request.htmx:
+        return render(request, "reconciliation/_forecast.html", context)
+    with figures_of([found.advertiser]) as of_the_page:
+        return render(request, "reconciliation/forecast.html", context | of_the_page)
 
 
 @login_required

@@ -6,7 +6,8 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from campaigns.landing import MAX_URL_CHARS
-from campaigns.models import Campaign, valid_currency, validate_landing_url
+from campaigns.models import Campaign, valid_currency, validate_landing_url, validate_plan
+from campaigns.plans import MAX_PLAN_CHARS
 from campaigns.rates import Rates
 from campaigns.services import FIRST_DAY, LAST_DAY, PlatformTerms
 from config.api.fields import AmountField, CountField, DayField, FlagField, StrictSerializer, WordsField
@@ -23,12 +24,19 @@ def _rate(of: str) -> AmountField:
 
 
 class PlatformTermsSerializer(StrictSerializer):
-    """A platform a campaign runs on, and what it pays there. A rate that is null is not paid."""
+    """A platform a campaign runs on, what it pays there, and when it looks again. A rate that is null is not paid."""
 
     platform = PlatformField()
     rate_per_1000_views = _rate("For 1,000 views")
     rate_per_click = _rate("For a click")
     rate_per_conversion = _rate("For a conversion")
+    recheck_plan = WordsField(
+        required=False,
+        allow_blank=True,
+        max_length=MAX_PLAN_CHARS,
+        validators=[validate_plan],
+        help_text='Times after a claim: "1h 6h 24h 72h 7d daily", or "never". Empty: as everywhere.',
+    )
     closed_at = serializers.DateTimeField(read_only=True, help_text="It takes no new posts since then.")
 
 
@@ -43,6 +51,7 @@ class PlatformsSerializer(StrictSerializer):
             PlatformTerms(
                 row["platform"],
                 Rates(row.get("rate_per_1000_views"), row.get("rate_per_click"), row.get("rate_per_conversion")),
+                row.get("recheck_plan", ""),
             )
             for row in self.validated_data.get("platforms", ())
         ]
@@ -121,6 +130,8 @@ class CampaignSerializer(CampaignSettingsSerializer):
         if own is not None and instance.advertiser_id not in own:
             for name in ADVERTISER_SIDE_ONLY:
                 del answer[name]
+            for platform in answer["platforms"]:
+                del platform["recheck_plan"]
         return answer
 
 

@@ -13,6 +13,7 @@ from campaigns.models.campaigns import (
     valid_code,
     valid_currency,
     validate_landing_url,
+    validate_plan,
     validate_time_zone,
 )
 from campaigns.models.tracking import Click, ClickSalt, Conversion, ConversionEvent, PostbackKey, TrackingLink
@@ -36,5 +37,6 @@ __all__ = [
     "valid_code",
     "valid_currency",
     "validate_landing_url",
+    "validate_plan",
     "validate_time_zone",
 ]

@@ -215,7 +215,11 @@ class Seeding:
             campaign_name=plan.title,
             starts_on=day(self._story.end, plan.starts_d).date(),
             ends_on=day(self._story.end, plan.ends_d).date(),
-            platforms=[campaigning.PlatformTerms(self._platforms[slug], rates) for slug, rates in plan.rates.items()],
+            platforms=[
+                # A look by plan would fall due at any time; the story says itself when something happens.
+                campaigning.PlatformTerms(self._platforms[slug], rates, "never")
+                for slug, rates in plan.rates.items()
+            ],
             currency=OWNERS[plan.title].currency,
             budget=Decimal(plan.budget),
             is_open=plan.is_open,

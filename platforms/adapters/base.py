@@ -156,8 +156,8 @@ class Adapter(ABC):
     slug: ClassVar[str]
     batch_size: ClassVar[int]
     id_pattern: ClassVar[re.Pattern[str]]
-    costs_by_post: ClassVar[bool] = False
-    """Whether a call costs as much as it asks for posts, in the coin of the call budget; else it costs one."""
+    counts_each_post: ClassVar[bool] = False
+    """The platform counts a batch as so many calls as it asks for posts."""
     needs_connection: ClassVar[bool] = False
     """No credential of the application's can read posts."""
     resolves_ids: ClassVar[bool] = False

@@ -47,7 +47,7 @@ class GraphAdapter(Adapter):
     """What a post is asked for is said by `fields_of`, richest first: poorer ones are for posts that refuse those."""
 
     batch_size = 50
-    costs_by_post = True
+    counts_each_post = True
     resolves_ids = True
     insights: ClassVar[str]
     """The metrics that only a post's insights tell."""

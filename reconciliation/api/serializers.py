@@ -297,6 +297,34 @@ class RunSerializer(Shown):
         return "running" if self.context["progress"][run.pk].pending else "finished"
 
 
+# --- Forecast
+
+
+class NeedSerializer(Shown):
+    """What 24 hours need, the first of them being the next."""
+
+    looks = serializers.IntegerField()
+    calls = serializers.IntegerField()
+
+
+class PlatformForecastSerializer(Shown):
+    """Whether what is planned on a platform fits into what its call budget gives to all campaigns."""
+
+    platform = serializers.CharField(source="assigned.platform.slug")
+    recheck_plan = serializers.CharField(source="plan", help_text="The one that holds.")
+    fits = serializers.BooleanField(source="forecast.fits")
+    sentence = serializers.CharField()
+    calls_a_day = serializers.IntegerField(source="forecast.calls_a_day")
+    days = NeedSerializer(source="forecast.days", many=True)
+
+
+class ForecastSerializer(Shown):
+    """What the looks that a campaign plans for the coming week need."""
+
+    campaign = serializers.UUIDField()
+    platforms = PlatformForecastSerializer(many=True)
+
+
 # --- Performance
 
 

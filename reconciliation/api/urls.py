@@ -34,6 +34,7 @@ urlpatterns = [
     endpoint("platforms", platforms.Platforms, name="api-platforms"),
     endpoint("platforms/<slug:platform>/status", platforms.PlatformStatus, name="api-platform-status"),
     endpoint("platforms/<slug:platform>/fetch", platforms.PlatformFetch, name="api-platform-fetch"),
+    endpoint("campaigns/<uuid:campaign_id>/forecast", views.CampaignForecast, name="api-campaign-forecast"),
     endpoint("reconciliation/run", views.RunRequest, name="api-reconciliation-run-request"),
     endpoint("reconciliation/runs", views.Runs, name="api-reconciliation-runs"),
     endpoint("reconciliation/runs/<uuid:run_id>", views.RunDetail, name="api-reconciliation-run"),

@@ -22,13 +22,14 @@ from campaigns.models import Advertiser, Campaign, Post
 from campaigns.querysets import CampaignQuerySet, PostQuerySet
 from config.api.exports import ExportView
 from config.api.pagination import CursorOrOffsetPage
-from config.errors import DomainError
+from config.errors import DomainError, NotAllowedError
 from platforms.api.fields import platform_named
 from platforms.models import Platform
 from reconciliation.api.requests import FiguresSerializer, RunRequestSerializer, SubmissionSerializer
 from reconciliation.api.serializers import (
     AcceptedSerializer,
     EvolutionSerializer,
+    ForecastSerializer,
     HistorySerializer,
     PerformanceSerializer,
     ResultSerializer,
@@ -41,6 +42,7 @@ from reconciliation.filters import ClaimFilter, PostFilter, ResultFilter, Snapsh
 from reconciliation.models import AffiliateReport, PlatformReport, ReconciliationLog, Run
 from reconciliation.querysets import with_standing
 from reconciliation.services import admission, runs, submission
+from reconciliation.services.forecasts import forecasts
 from reconciliation.services.performance import performance
 
 EVOLUTION_LIMIT = 200
@@ -244,6 +246,22 @@ class RunDetail(RetrieveAPIView[Run]):
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """How far a run is."""
         return Response(_shown_runs([self.get_object()])[0])
+
+
+class CampaignForecast(GenericAPIView[Any]):
+    """What a campaign plans to look at again."""
+
+    scope = "campaigns"
+    serializer_class = ForecastSerializer
+
+    def get(self, request: Request, campaign_id: UUID) -> Response:
+        """What the planned looks of the coming week need of the call budgets, by platform."""
+        user: Any = request.user
+        campaign = get_object_or_404(Campaign.objects.visible_to(user), pk=campaign_id)
+        if not Campaign.objects.for_advertiser_side(user).filter(pk=campaign_id).exists():
+            raise NotAllowedError("Only staff and this advertiser's people may see this.")
+        planned = {"campaign": campaign.pk, "platforms": forecasts(campaign=campaign)}
+        return Response(self.get_serializer(planned).data)
 
 
 class Results(ShowsVerdicts, ListAPIView[ReconciliationLog]):

@@ -88,7 +88,7 @@ class _Caller:
 
     def _outcomes(self, parts: Sequence[Sequence[str]]) -> list[PlatformAPIResponse | PlatformError]:
         try:
-            paid = self.calls.pay_ahead([len(part) if self.adapter.costs_by_post else 1 for part in parts])
+            paid = self.calls.pay_ahead([len(part) if self.adapter.counts_each_post else 1 for part in parts])
         except NotNowError as error:
             self._end(error)
             return [error] * len(parts)

@@ -30,6 +30,7 @@ from platforms.adapters import ADAPTER_CLASSES
 from platforms.models import Connection
 from platforms.services.lanes import shut_until
 from reconciliation.models import Job, PostState
+from reconciliation.querysets import JobQuerySet
 from reconciliation.rules import CLAIMABLE
 from reconciliation.urgency import Reason, outranked_by, urgent_at
 
@@ -42,6 +43,8 @@ BATCH = 1_000
 """Looks that are taken, asked about and settled together: more would make no statement cheaper."""
 UNIDENTIFIED_BATCH = 16
 """Short links that one worker opens, a few at a time, well before its lease lapses."""
+PUT_OFF_AT_ONCE = 1_000
+"""Re-checks that a spent quota puts off in one go: a lane is locked meanwhile."""
 BACKOFF_BASE_S = 2
 BACKOFF_MAX_S = 600
 FORGOTTEN_AFTER = timedelta(seconds=1)
@@ -265,6 +268,8 @@ def lease_batch(*, connection_id: UUID | None, paced: bool = True) -> Batch | Wa
     if lane and (lane.state != Connection.State.ACTIVE or (lane.not_before and lane.not_before > now)):
         return None
     due = Job.objects.in_lane(connection_id).due(now).most_urgent_first(now)
+    if lane and not budget.has_room_for_rechecks(lane.spent, lane.platform.budget, now):
+        due = _without_rechecks(due, until=lane.platform.budget.next_day(now))
     jobs = _take(due, _affordable(lane, now)) if lane else _take_unasked(due)
     if not jobs:
         return None
@@ -293,7 +298,18 @@ def _affordable(lane: Connection, now: datetime) -> int:
     """How many posts may be asked about now: what one call takes at least, so that somebody may wait for it."""
     adapter = ADAPTER_CLASSES[lane.platform.slug]
     calls = budget.free_now(lane.spent, lane.platform.budget, now)
-    return min(BATCH, max(adapter.batch_size, calls * (1 if adapter.costs_by_post else adapter.batch_size)))
+    return min(BATCH, max(adapter.batch_size, calls * (1 if adapter.counts_each_post else adapter.batch_size)))
+
+
+def _without_rechecks(due: JobQuerySet, *, until: datetime) -> JobQuerySet:
+    """Put the re-checks among these off until the quota is back: what is left of it is reserved. Some at a time, and
+    the others are passed over meanwhile."""
+    rechecks = due.filter(reason=Job.Reason.RECHECK)
+    some = list(rechecks.values_list("pk", flat=True)[:PUT_OFF_AT_ONCE])
+    Job.objects.filter(pk__in=_lock(Job.objects.filter(pk__in=some, state=Job.State.DUE), skip_locked=True)).update(
+        **due_from(until)
+    )
+    return due.exclude(reason=Job.Reason.RECHECK)
 
 
 def _take(due: "QuerySet[Job]", size: int) -> list[Job]:

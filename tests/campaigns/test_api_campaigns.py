@@ -69,6 +69,7 @@ def test_a_manager_makes_a_campaign_for_the_own_advertiser(people):
     assert response["Location"] == at(campaign)
     stamp = TODAY.isoformat().replace("+00:00", "Z")
     unpaid = {"rate_per_1000_views": None, "rate_per_click": None, "rate_per_conversion": None, "closed_at": None}
+    unpaid["recheck_plan"] = ""
     assert response.json() == {
         "id": str(campaign.pk),
         "name": "DIS_US_MULTI_2026_MoanaLaunch",

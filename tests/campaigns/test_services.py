@@ -76,7 +76,7 @@ def test_a_campaign_is_made_as_a_draft_with_its_system_name(by):
     assert [row.platform.slug for row in campaign.campaign_platforms.all()] == ["x", "youtube"]
     event = AuditEvent.objects.get(object_id=campaign.pk)
     assert (event.action, event.actor) == ("campaign.created", by)
-    assert event.changes["platforms"] == {"youtube": [None, "0.5", None], "x": [None, "0.5", None]}
+    assert event.changes["platforms"] == {"youtube": [None, "0.5", None, ""], "x": [None, "0.5", None, ""]}
 
 
 @pytest.mark.parametrize(("zone", "year"), [("UTC", 2026), ("Pacific/Kiritimati", 2027)])
