@@ -37,6 +37,15 @@ class RunRefusedError(DomainError):
     code = "run_refused"
 
 
+class RunOverError(ConflictError):
+    """A run that has nothing left to cancel."""
+
+    code = "run_over"
+
+    def __init__(self) -> None:
+        super().__init__("This run is over: there is nothing left to cancel.")
+
+
 class ImportRefusedError(DomainError):
     """A file that can't be imported in the way that was asked."""
 

@@ -18,6 +18,7 @@ urlpatterns = [
     path("posts/<uuid:pk>/", views.post, name="post"),
     path("posts/<uuid:pk>/reconcile/", views.reconcile_post, name="post-reconcile"),
     path("runs/<uuid:pk>/", views.run_progress, name="run"),
+    path("runs/<uuid:pk>/cancel/", views.run_cancel, name="run-cancel"),
     path("discrepancies/", views.discrepancies, name="discrepancies"),
     path("imports/", imports.imports, name="imports"),
     path("imports/<uuid:pk>/", imports.import_, name="import"),

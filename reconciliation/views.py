@@ -37,7 +37,7 @@ from reconciliation.pages.filters import PostFilter, PostList, as_uuid, status_o
 from reconciliation.pages.history import history
 from reconciliation.pages.notices import notices
 from reconciliation.pages.terms import terms
-from reconciliation.services import rulesets, runs
+from reconciliation.services import rulesets, runs, withdrawing
 from reconciliation.services.forecasts import forecasts
 from reconciliation.sums import OVER_CLAIMED
 
@@ -212,8 +212,21 @@ def _look_again(request: AuthenticatedRequest, scope: runs.Scope, page: str) -> 
 def run_progress(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
     """How far a run is, for a page that asks every second."""
     run = get_object_or_404(Run.objects.visible_to(request.user), pk=pk)
-    context = {"run": run, "progress": runs.progress([run])[run.pk], "is_polled": True}
-    return render(request, "reconciliation/_run.html", context)
+    return render(request, "reconciliation/_run.html", {**_how_far(run), "is_polled": True})
+
+
+@login_required
+@require_POST
+def run_cancel(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
+    """Take back what a run has not begun."""
+    run = get_object_or_404(Run.objects.visible_to(request.user), pk=pk)
+    try:
+        withdrawing.cancel_run(run=run, by=request.user)
+    except DomainError as error:
+        messages.error(request, error.message)
+    page = {"campaign": run.scope.get("campaign"), "post": next(iter(run.scope.get("posts", ())), None)}
+    name = next((name for name, of in page.items() if of), None)
+    return redirect(f"{reverse(f'dashboard:{name}', args=[page[name]])}?run={pk}" if name else "dashboard:campaigns")
 
 
 @login_required
@@ -303,4 +316,9 @@ def _chosen_run(request: AuthenticatedRequest) -> dict[str, Any]:
     """The run that the address names, if it is the user's to see."""
     pk = as_uuid(request.GET.get("run", ""))
     run = Run.objects.visible_to(request.user).filter(pk=pk).first() if pk else None
-    return {"run": run, "progress": runs.progress([run])[run.pk]} if run else {}
+    return _how_far(run) if run else {}
+
+
+def _how_far(run: Run) -> dict[str, Any]:
+    progress = runs.progress([run])[run.pk]
+    return {"run": run, "progress": progress, "report": None if progress.pending else runs.report(run)}

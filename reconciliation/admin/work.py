@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 
 from affiliates.admin import actor
@@ -14,7 +17,19 @@ from config.errors import ConflictError
 from config.templatetags.look import UNKNOWN, moment
 from reconciliation.admin.looking import LookedAtAdmin, linked, post_title
 from reconciliation.models import DiscordInteraction, Job, Run, RunJob
-from reconciliation.services import jobs, runs
+from reconciliation.services import jobs, runs, withdrawing
+
+MOST_AT_ONCE = 200
+
+
+class ReasonForm(forms.Form):
+    """Why a person gives up what was chosen."""
+
+    reason = forms.CharField(
+        max_length=withdrawing.MAX_REASON_CHARS,
+        widget=forms.Textarea(attrs={"rows": 4, "cols": 80, "autofocus": True}),
+        help_text="Why nobody is to look at it any more. It is kept in each job's history.",
+    )
 
 
 @admin.register(Job)
@@ -24,7 +39,7 @@ class JobAdmin(LookedAtAdmin):
     list_filter = ("state", "reason", "connection__platform")
     search_fields = ("post__url", "post__affiliate__name", "last_error", "=request_id")
     ordering = ("-due_at", "-id")
-    actions = ("reconcile_again", "try_again")
+    actions = ("reconcile_again", "try_again", "discard")
     row_actions = actions
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
@@ -46,6 +61,33 @@ class JobAdmin(LookedAtAdmin):
         if retried < len(chosen):
             text += " The others are not dead, or their post is looked at anyway."
         self.message_user(request, text, messages.SUCCESS if retried else messages.WARNING)
+
+    @admin.action(description="Discard with a reason", permissions=["decide"])
+    def discard(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
+        """Ask for the reason first, on a page that lists what was chosen; then give the dead ones up."""
+        asked = "reason" in request.POST
+        ids: Any = request.POST.getlist(ACTION_CHECKBOX_NAME) if asked else queryset.values("pk")[: MOST_AT_ONCE + 1]
+        chosen = list(Job.objects.filter(pk__in=ids, state=Job.State.DEAD).select_related(*self.list_select_related))
+        if not chosen or len(chosen) > MOST_AT_ONCE:
+            text = f"Choose {MOST_AT_ONCE} jobs at most." if chosen else "None of these is dead."
+            self.message_user(request, text, messages.WARNING)
+            return None
+        form = ReasonForm(request.POST if asked else None)
+        if form.is_valid():
+            discarded = withdrawing.discard_dead(
+                job_ids=[job.pk for job in chosen], reason=form.cleaned_data["reason"], by=actor(request)
+            )
+            self.message_user(request, f"Discarded: {discarded}.", messages.SUCCESS)
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Discard with a reason",
+            "opts": self.opts,
+            "rows": [(job, post_title(job)) for job in chosen],
+            "form": form,
+            "checkbox": ACTION_CHECKBOX_NAME,
+        }
+        return TemplateResponse(request, "admin/reconciliation/job/discard.html", context)
 
 
 class RunJobInline(ClosedInline):
@@ -83,11 +125,13 @@ class RunList(ChangeList):
 
 @admin.register(Run)
 class RunAdmin(ClosedAdmin):
-    list_display = ("created_at", "requested_by", "scope", "progress")
+    list_display = ("created_at", "requested_by", "scope", "progress", "cancelled_at")
     list_select_related = ("requested_by",)
     search_fields = ("requested_by__email", "id")
-    readonly_fields = ("progress",)
-    fields = ("requested_by", "created_at", "scope", "progress", "id")
+    readonly_fields = ("progress", "report")
+    fields = ("requested_by", "created_at", "scope", "progress", "report", "cancelled_at", "id")
+    actions = ("cancel",)
+    row_actions = actions
     inlines = (RunJobInline,)
     related_lists = (("All its jobs", "reconciliation_job", "run_jobs__run__id__exact"),)
 
@@ -96,7 +140,21 @@ class RunAdmin(ClosedAdmin):
 
     def progress(self, run: Run) -> str:
         found = getattr(run, "progress", None) or runs.progress([run])[run.pk]
-        return f"{found.done} of {found.total} done, {found.dead} dead"
+        return f"{found.done} of {found.total} done, {found.dead} dead, {found.discarded} discarded"
+
+    def report(self, run: Run) -> str:
+        found = runs.report(run)
+        verdicts = [f"{number} {status}" for status, number in found.verdicts.items()]
+        return f"verdicts: {', '.join(verdicts) or 'none'}; posts with other figures than before: {found.changed}"
+
+    def offers(self, action: str, row: Run) -> bool:
+        return row.cancelled_at is None and runs.progress([row])[row.pk].pending > 0
+
+    @admin.action(description="Cancel", permissions=["decide"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
+        """Looks that are not begun and that nothing else wants are taken back."""
+        by = actor(request)
+        self.act_on_each(request, queryset, lambda row: withdrawing.cancel_run(run=row, by=by), "cancelled")
 
 
 @admin.register(DiscordInteraction)

@@ -275,7 +275,8 @@ class LooksSerializer(Shown):
 
     total = serializers.IntegerField()
     done = serializers.IntegerField()
-    dead = serializers.IntegerField(help_text="Given up after their last attempt; staff may retry them.")
+    dead = serializers.IntegerField(help_text="Failed eight times; staff may retry them or give them up.")
+    discarded = serializers.IntegerField(help_text="Taken back by cancelling, or given up by staff.")
     pending = serializers.IntegerField()
 
     def to_representation(self, run: Run) -> dict[str, Any]:
@@ -292,9 +293,28 @@ class RunSerializer(Shown):
     state = serializers.SerializerMethodField()
     looks = LooksSerializer(source="*")
 
-    @extend_schema_field(serializers.ChoiceField(["running", "finished"]))
+    @extend_schema_field(serializers.ChoiceField(["running", "finished", "cancelled"]))
     def get_state(self, run: Run) -> str:
+        if run.cancelled_at:
+            return "cancelled"
         return "running" if self.context["progress"][run.pk].pending else "finished"
+
+
+class RunReportSerializer(Shown):
+    """What the looks of a run that are done came to."""
+
+    verdicts = serializers.DictField(child=serializers.IntegerField(), help_text="How many, by status.")
+    changed = serializers.IntegerField(help_text="Posts whose figures or availability are others than before.")
+
+
+class RunWithReportSerializer(RunSerializer):
+    """A set of looks that somebody asked for, and what they came to."""
+
+    report = serializers.SerializerMethodField()
+
+    @extend_schema_field(RunReportSerializer)
+    def get_report(self, run: Run) -> Any:
+        return RunReportSerializer(self.context["report"]).data
 
 
 # --- Forecast

@@ -38,6 +38,7 @@ urlpatterns = [
     endpoint("reconciliation/run", views.RunRequest, name="api-reconciliation-run-request"),
     endpoint("reconciliation/runs", views.Runs, name="api-reconciliation-runs"),
     endpoint("reconciliation/runs/<uuid:run_id>", views.RunDetail, name="api-reconciliation-run"),
+    endpoint("reconciliation/runs/<uuid:run_id>/cancel", views.RunCancel, name="api-reconciliation-run-cancel"),
     endpoint("exports/claims.<str:file_format>", views.ClaimsExport, name="api-export-claims"),
     endpoint("exports/snapshots.<str:file_format>", views.SnapshotsExport, name="api-export-snapshots"),
     endpoint("exports/verdicts.<str:file_format>", views.VerdictsExport, name="api-export-verdicts"),

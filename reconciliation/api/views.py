@@ -21,6 +21,7 @@ from campaigns.api.permissions import ManagesAnAdvertiser
 from campaigns.models import Advertiser, Campaign, Post
 from campaigns.querysets import CampaignQuerySet, PostQuerySet
 from config.api.exports import ExportView
+from config.api.fields import NoFields
 from config.api.pagination import CursorOrOffsetPage
 from config.errors import DomainError, NotAllowedError
 from platforms.api.fields import platform_named
@@ -34,6 +35,7 @@ from reconciliation.api.serializers import (
     PerformanceSerializer,
     ResultSerializer,
     RunSerializer,
+    RunWithReportSerializer,
     StandingSerializer,
 )
 from reconciliation.errors import ClaimRefusedError, RunRefusedError
@@ -41,7 +43,7 @@ from reconciliation.exports import CLAIMS, SNAPSHOTS, VERDICTS
 from reconciliation.filters import ClaimFilter, PostFilter, ResultFilter, SnapshotFilter
 from reconciliation.models import AffiliateReport, PlatformReport, ReconciliationLog, Run
 from reconciliation.querysets import with_standing
-from reconciliation.services import admission, runs, submission
+from reconciliation.services import admission, runs, submission, withdrawing
 from reconciliation.services.forecasts import forecasts
 from reconciliation.services.performance import performance
 
@@ -234,18 +236,36 @@ class Runs(ListAPIView[Run]):
 
 
 class RunDetail(RetrieveAPIView[Run]):
-    """One run: what it was asked for, and how many of its looks are done."""
+    """One run: what it was asked for, how many of its looks are done, and what they came to."""
 
     scope = "reconcile"
-    serializer_class = RunSerializer
+    serializer_class = RunWithReportSerializer
     lookup_url_kwarg = "run_id"
 
     def get_queryset(self) -> Any:
         return Run.objects.visible_to(self.request.user).select_related("requested_by")
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """How far a run is."""
-        return Response(_shown_runs([self.get_object()])[0])
+        """How far a run is, and what it has found."""
+        return _run_with_report(self.get_object())
+
+
+class RunCancel(GenericAPIView[Run]):
+    """A run that somebody thought better of."""
+
+    scope = "reconcile"
+    permission_classes = [HasScope, ManagesAnAdvertiser]
+    serializer_class = RunWithReportSerializer
+
+    @extend_schema(request=NoFields, responses=RunWithReportSerializer)
+    def post(self, request: Request, run_id: UUID) -> Response:
+        """Take back the looks that are not begun and that nothing else wants. 409 where there is nothing left to do."""
+        user: Any = request.user
+        run = get_object_or_404(Run.objects.visible_to(user).select_related("requested_by"), pk=run_id)
+        NoFields(data=request.data).is_valid(raise_exception=True)
+        withdrawing.cancel_run(run=run, by=user)
+        run.refresh_from_db(fields=["cancelled_at"])
+        return _run_with_report(run)
 
 
 class CampaignForecast(GenericAPIView[Any]):
@@ -392,6 +412,11 @@ def posts_to_look_at(user: User, scope: runs.Scope) -> PostQuerySet:
     if scope.posts is not None and posts.count() < len(set(scope.posts)):
         raise RunRefusedError("Some of these are no posts of yours.", field="posts", code="unknown_post")
     return posts
+
+
+def _run_with_report(run: Run) -> Response:
+    context = {"progress": runs.progress([run]), "report": runs.report(run)}
+    return Response(RunWithReportSerializer(run, context=context).data)
 
 
 def _shown_runs(found: Sequence[Run]) -> list[dict[str, Any]]:

@@ -194,7 +194,7 @@ def look_again(*, affiliate_id: UUID, platform_id: UUID, livemode: bool) -> int:
         post__campaign__livemode=livemode,
         post__is_identified=True,
     )
-    posts = dict(Job.objects.filter(pk__in=_lock(theirs)).values_list("post_id", "pk"))
+    posts = dict(Job.objects.filter(pk__in=lock(theirs)).values_list("post_id", "pk"))
     for lane, moved in _by_lane(posts).items():
         changed = Job.objects.filter(pk__in=moved)
         changed.update(connection_id=lane)
@@ -245,7 +245,7 @@ def due_from(moment: datetime) -> dict[str, Any]:
     return {"due_at": moment, "urgent_at": Least("urgent_at", Value(moment, DateTimeField()))}
 
 
-def _lock(jobs: QuerySet[Job], *, skip_locked: bool = False) -> list[UUID]:
+def lock(jobs: QuerySet[Job], *, skip_locked: bool = False) -> list[UUID]:
     """Lock these rows in the order of their posts, as all do who take several, so that none waits in a circle."""
     locked = jobs.select_for_update(skip_locked=skip_locked, of=("self",))
     return list(locked.order_by("post_id").values_list("pk", flat=True))
@@ -306,7 +306,7 @@ def _without_rechecks(due: JobQuerySet, *, until: datetime) -> JobQuerySet:
     the others are passed over meanwhile."""
     rechecks = due.filter(reason=Job.Reason.RECHECK)
     some = list(rechecks.values_list("pk", flat=True)[:PUT_OFF_AT_ONCE])
-    Job.objects.filter(pk__in=_lock(Job.objects.filter(pk__in=some, state=Job.State.DUE), skip_locked=True)).update(
+    Job.objects.filter(pk__in=lock(Job.objects.filter(pk__in=some, state=Job.State.DUE), skip_locked=True)).update(
         **due_from(until)
     )
     return due.exclude(reason=Job.Reason.RECHECK)
@@ -366,7 +366,7 @@ def give_back(*, batch: Batch, error: str, retry_after_s: int | None = None, cou
     """
     now = clock.now()
     mine = Job.objects.filter(lease=batch.lease, state=Job.State.LEASED, pk__in=[job.pk for job in batch.jobs])
-    _lock(mine)
+    lock(mine)
     if counts:
         mine.filter(attempts__gte=MAX_ATTEMPTS).update(
             state=Job.State.DEAD, lease=None, leased_until=None, finished_at=now, last_error=error[:300]
@@ -401,7 +401,7 @@ def retry_dead(*, job_ids: Sequence[UUID], by: User | None = None) -> int:
         post__in=Job.objects.pending().values("post")
     )
     newest = dead.order_by("post_id", "-created_at", "-id").distinct("post_id").values("pk")
-    retried = Job.objects.filter(pk__in=_lock(Job.objects.filter(pk__in=newest, state=Job.State.DEAD)))
+    retried = Job.objects.filter(pk__in=lock(Job.objects.filter(pk__in=newest, state=Job.State.DEAD)))
     for job in retried:
         audit(actor=by, action="job.retried", row=job, changes={"attempts": job.attempts})
     for connection_id in {job.connection_id for job in retried}:
@@ -417,7 +417,7 @@ def sweep() -> int:
     """Find what the queue forgot: leases that lapsed, and lanes with something due. Returns the lanes woken."""
     now = clock.now()
     # Rows that somebody holds are at work after all; the sweep never waits.
-    lapsed = Job.objects.lapsed(now).filter(pk__in=_lock(Job.objects.lapsed(now), skip_locked=True))
+    lapsed = Job.objects.lapsed(now).filter(pk__in=lock(Job.objects.lapsed(now), skip_locked=True))
     lapsed.filter(attempts__gte=MAX_ATTEMPTS).update(
         state=Job.State.DEAD,
         lease=None,
@@ -436,7 +436,7 @@ def sweep() -> int:
 def _move_stranded() -> None:
     """Looks in a lane whose owner has disconnected meanwhile go to the one that their posts belong in now."""
     stranded = Job.objects.filter(state=Job.State.DUE, connection__state=Connection.State.DISCONNECTED)
-    posts = dict(Job.objects.filter(pk__in=_lock(stranded, skip_locked=True)).values_list("post_id", "pk"))
+    posts = dict(Job.objects.filter(pk__in=lock(stranded, skip_locked=True)).values_list("post_id", "pk"))
     for lane, moved in _by_lane(posts).items():
         Job.objects.filter(pk__in=moved).update(connection_id=lane)
 

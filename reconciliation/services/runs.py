@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import connection as database
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
 
 from affiliates.models import User
 from affiliates.services import audit
@@ -16,7 +17,7 @@ from config import clock
 from config.middleware import current_request_id
 from platforms.models import Connection, Platform
 from reconciliation.errors import RunRefusedError
-from reconciliation.models import Job, Run, RunJob
+from reconciliation.models import Job, ReconciliationLog, Run, RunJob
 from reconciliation.services.jobs import request_looks, wake
 
 MAX_RUN_POSTS = 10_000
@@ -61,15 +62,25 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many of a run's looks there are, and how many are done, dead and still to do."""
+    """How many of a run's looks there are, and how many are done, dead, discarded and still to do."""
 
     total: int = 0
     done: int = 0
     dead: int = 0
+    discarded: int = 0
 
     @property
     def pending(self) -> int:
-        return self.total - self.done - self.dead
+        return self.total - self.done - self.dead - self.discarded
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the looks of a run that are done came to: verdicts by status, and posts that turned out otherwise than the
+    snapshot before said."""
+
+    verdicts: dict[str, int]
+    changed: int
 
 
 @transaction.atomic
@@ -126,6 +137,40 @@ def progress(runs: Sequence[Run]) -> dict[UUID, Progress]:
         total=Count("pk"),
         done=Count("pk", filter=Q(state=Job.State.DONE)),
         dead=Count("pk", filter=Q(state=Job.State.DEAD)),
+        discarded=Count("pk", filter=Q(state=Job.State.DISCARDED)),
     )
     found = {run_id: Progress(*numbers) for run_id, *numbers in counts}
     return {run.pk: found.get(run.pk, Progress()) for run in runs}
+
+
+def report(run: Run) -> Report:
+    """What a run found, as far as it is. A post has one look at a time, so what was written of it since the run was
+    asked for and until its look was done came of that look."""
+    looked_at = ReconciliationLog.objects.filter(
+        post__jobs__run_jobs__run=run,
+        post__jobs__state=Job.State.DONE,
+        post__jobs__finished_at__gte=F("processed_at"),
+        processed_at__gte=run.created_at,
+    )
+    verdicts = dict(looked_at.order_by("status").values_list("status").annotate(Count("pk")))
+    with database.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT count(DISTINCT new.post_id)
+            FROM reconciliation_runjob of_run
+            JOIN reconciliation_job job ON job.id = of_run.job_id AND job.state = 'done'
+            JOIN reconciliation_platformreport new ON new.post_id = job.post_id
+                AND new.created_at BETWEEN %s AND job.finished_at
+            CROSS JOIN LATERAL (
+                SELECT * FROM reconciliation_platformreport
+                WHERE post_id = new.post_id AND fetched_at < new.fetched_at ORDER BY fetched_at DESC LIMIT 1
+            ) old
+            WHERE of_run.run_id = %s
+                AND (new.availability, new.views, new.likes, new.comments, new.shares, new.clicks, new.conversions)
+                    IS DISTINCT FROM
+                    (old.availability, old.views, old.likes, old.comments, old.shares, old.clicks, old.conversions)
+            """,
+            [run.created_at, run.pk],
+        )
+        [changed] = cursor.fetchone()
+    return Report(verdicts, changed)
