@@ -1,8 +1,10 @@
 """The queue: the only way from an app to one further right, and the only place that speaks to django-q2."""
 
 from django.conf import settings
-from django_q.models import OrmQ
+from django_q.models import OrmQ, Schedule
 from django_q.tasks import async_task
+
+from config import clock
 
 
 def enqueue(task: str, *args: str | int) -> None:
@@ -20,3 +22,11 @@ def unreadable() -> list[str]:
     """The ids of queued rows that no worker can do anything with: signed with another key, or not one of ours."""
     rows = OrmQ.objects.order_by("pk").iterator(chunk_size=1000)
     return [str(row.pk) for row in rows if row.task.get("func") not in settings.TASKS]
+
+
+def bring_schedules_forward() -> None:
+    """What is done by the clock comes in its turn, counted from now: the clock may have stepped back."""
+    now = clock.now()
+    for schedule in Schedule.objects.filter(next_run__gt=now):
+        if schedule.next_run > schedule.calculate_next_run(now):
+            Schedule.objects.filter(pk=schedule.pk, next_run=schedule.next_run).update(next_run=now)

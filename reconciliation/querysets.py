@@ -224,6 +224,14 @@ class RunQuerySet(models.QuerySet[Any]):
         return runs if livemode is None else runs.exclude(run_jobs__job__post__campaign__livemode=not livemode)
 
 
+class HeartbeatQuerySet(models.QuerySet[Any]):
+    """Processes that work the queue."""
+
+    def alive(self, moment: datetime, *, within: timedelta) -> Self:
+        """Those seen lately; what was seen in the future was seen before the clock stepped back."""
+        return self.filter(beat_at__gt=moment - within, beat_at__lt=moment + within)
+
+
 class Looked(NamedTuple):
     """How a post stands after a look, by ids: a row of `PostStateQuerySet.write_looks`."""
 

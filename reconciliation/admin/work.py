@@ -16,8 +16,8 @@ from config.admin import ClosedAdmin, ClosedInline
 from config.errors import ConflictError
 from config.templatetags.look import UNKNOWN, moment
 from reconciliation.admin.looking import LookedAtAdmin, linked, post_title
-from reconciliation.models import DiscordInteraction, Job, Run, RunJob
-from reconciliation.services import jobs, runs, withdrawing
+from reconciliation.models import DiscordInteraction, Heartbeat, Job, Run, RunJob
+from reconciliation.services import heartbeats, jobs, runs, withdrawing
 
 MOST_AT_ONCE = 200
 
@@ -155,6 +155,21 @@ class RunAdmin(ClosedAdmin):
         """Looks that are not begun and that nothing else wants are taken back."""
         by = actor(request)
         self.act_on_each(request, queryset, lambda row: withdrawing.cancel_run(run=row, by=by), "cancelled")
+
+
+@admin.register(Heartbeat)
+class HeartbeatAdmin(ClosedAdmin):
+    """Who works the queue, with a line that sums it up."""
+
+    list_display = ("host", "cluster", "role", "pid", "doing", "started_at", "beat_at")
+    list_filter = ("role",)
+    search_fields = ("host", "=cluster")
+    fields = ("host", "cluster", "role", "pid", "doing", "started_at", "beat_at")
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        found = heartbeats.workers()
+        title = f"Workers alive: {found.alive}; last beat: {moment(found.last_beat_at)}"
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
 
 @admin.register(DiscordInteraction)

@@ -12,13 +12,14 @@ from reconciliation.models.evidence import (
 from reconciliation.models.imports import Import, ImportPart, ImportRow
 from reconciliation.models.standing import AffiliateRollUp, DayRollUp, PostState
 from reconciliation.models.trust import TrustEvent, TrustScore
-from reconciliation.models.work import Job, Run, RunJob
+from reconciliation.models.work import Heartbeat, Job, Run, RunJob
 
 __all__ = [
     "AffiliateReport",
     "AffiliateRollUp",
     "DayRollUp",
     "DiscordInteraction",
+    "Heartbeat",
     "Import",
     "ImportPart",
     "ImportRow",

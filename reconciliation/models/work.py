@@ -8,7 +8,7 @@ from campaigns.models import Post
 from config.models import Row
 from platforms.models import Connection
 from reconciliation import urgency
-from reconciliation.querysets import JobQuerySet, RunQuerySet
+from reconciliation.querysets import HeartbeatQuerySet, JobQuerySet, RunQuerySet
 
 _REASONS = {
     "submission": "Submission",
@@ -106,3 +106,32 @@ class RunJob(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job_id} in {self.run_id}"
+
+
+class Heartbeat(Row):
+    """A process that works the queue, as its watchdog has just seen it. One that was not seen lately is forgotten."""
+
+    class Role(models.TextChoices):
+        WATCHDOG = "watchdog"
+        MAIN = "main"
+        SENTINEL = "sentinel"
+        PUSHER = "pusher"
+        MONITOR = "monitor"
+        WORKER = "worker"
+
+    cluster = models.CharField(max_length=16, help_text="What one watchdog looks after.")
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    role = models.CharField(max_length=8, choices=Role)
+    doing = models.CharField(max_length=200, blank=True, help_text="The task that it was seen at.")
+    started_at = models.DateTimeField()
+    beat_at = models.DateTimeField()
+
+    objects = HeartbeatQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["host", "cluster", "started_at"]
+        constraints = [models.UniqueConstraint(fields=["cluster", "pid"], name="heartbeat_once_a_process")]
+
+    def __str__(self) -> str:
+        return f"{self.get_role_display()} {self.pid} on {self.host}"

@@ -137,9 +137,10 @@ def ask(batch: Batch) -> tuple[Answer, Unanswered, PlatformError | None]:
     one did. Raises PlatformError for what comes before the first such call.
 
     The moment of the fetch is the one before the calls: a claim that comes while an answer is under way is later
-    than it, and gets a look of its own.
+    than it, and gets a look of its own. What was asked for in what is now the future was asked for before the clock
+    stepped back: the fetch is later all the same.
     """
-    fetched_at = clock.now()
+    fetched_at = max([clock.now(), *(job.created_at for job in batch.jobs)])
     lane = batch.connection
     if lane is None:
         return Answer(fetched_at=fetched_at, readings=None), [], None

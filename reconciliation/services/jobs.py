@@ -388,7 +388,7 @@ def lapse_leases_of(*, cluster: str) -> int:
     """What a cluster held whose processes have all ended is due again: its leases lapse now and not in their time.
     The attempts count. Returns how many."""
     held = Job.objects.filter(state=Job.State.LEASED, lease__range=leases_of(cluster))
-    return Job.objects.filter(pk__in=_lock(held)).update(leased_until=clock.now() - timedelta(seconds=1))
+    return Job.objects.filter(pk__in=lock(held)).update(leased_until=clock.now() - timedelta(seconds=1))
 
 
 @transaction.atomic

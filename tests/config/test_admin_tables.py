@@ -26,7 +26,7 @@ from config.admin import Closed
 from config.admin_site import APP_ORDER, StaffSite
 from config.models import AppendOnly
 from platforms.models import Account, Platform
-from reconciliation.models import DiscordInteraction, Import, ImportPart, ImportRow, ReportEvidence
+from reconciliation.models import DiscordInteraction, Heartbeat, Import, ImportPart, ImportRow, ReportEvidence
 from reconciliation.services import runs
 from tests.factories import TODAY, AffiliateFactory, EnrolmentFactory, MembershipFactory, TrackingLinkFactory
 from tests.staff import client_for, judged_posts, superuser
@@ -70,6 +70,9 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[User]:
             ImportPart.objects.create(of=sent, number=0, data=b"x")
             ImportRow.objects.create(of=sent, line=2, outcome="refused", reason="<b>x</b>", field="url")
             DiscordGuesses.objects.create(discord_user_id=str(n), wrong=n, since=TODAY)
+            Heartbeat.objects.create(
+                cluster="c", host="<b>x</b>", pid=n, role="worker", doing="<b>x</b>", started_at=TODAY, beat_at=TODAY
+            )
         Group.objects.create(name="Readers")
         Schedule.objects.create(func="reconciliation.tasks.sweep")
         Task.objects.create(id="a" * 32, name="a", func="f", started=TODAY, stopped=TODAY, success=False, result="no")

@@ -28,7 +28,7 @@ from config import clock
 from config.demo.http import call
 from config.demo.processes import free_port
 from config.management.commands.setup_schedules import SCHEDULES
-from config.management.commands.worker import tick
+from config.management.commands.worker import Watch
 from platforms.models import Platform
 from platforms.sandbox.server import SandboxServer
 from platforms.sandbox.wire import FaultKind
@@ -192,5 +192,5 @@ def test_a_tick_finds_what_the_queue_forgot(sandbox: SandboxServer, today: None,
     claim(AffiliateFactory(), CampaignFactory(), world_post())
     OrmQ.objects.all().delete()
     with clock.at(clock.now() + timedelta(seconds=5)):
-        tick()
+        Watch().tick()
     assert OrmQ.objects.get().task["func"] == "reconciliation.tasks.drain_lane"

@@ -1,10 +1,13 @@
 """`manage.py worker`: work off the queue, under a watchdog, and find every second what the queue forgot."""
 
 import sys
+import time
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from typing import Any
 
 import django_q.cluster
+import psutil
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
@@ -13,19 +16,32 @@ from django.db import close_old_connections
 from config import cluster
 from config.watchdog import run_under_watchdog
 from reconciliation import tasks
-from reconciliation.services import jobs
+from reconciliation.services import heartbeats, jobs
 
 
-def tick(processes: Any = ()) -> None:
-    """Sweep, on a connection that may have been lost since the last time."""
-    close_old_connections()
-    tasks.sweep()
+class Watch:
+    """What the watchdog does besides: it sweeps with every tick, and notes a few seconds apart who is there."""
 
+    def __init__(self) -> None:
+        self._next_beat_at = time.monotonic()
 
-def end() -> None:
-    """The cluster's processes have all ended: what they held is free."""
-    close_old_connections()
-    jobs.lapse_leases_of(cluster=cluster.identity())
+    def tick(self, processes: Sequence[psutil.Process] = ()) -> None:
+        """On a connection that may have been lost since the last time."""
+        close_old_connections()
+        if time.monotonic() >= self._next_beat_at:
+            self._next_beat_at = time.monotonic() + heartbeats.BEAT_S
+            self._beat(processes)
+        tasks.sweep()
+
+    def end(self) -> None:
+        """The cluster's processes have all ended: what they held is free."""
+        close_old_connections()
+        self._beat([])
+        jobs.lapse_leases_of(cluster=cluster.identity())
+
+    def _beat(self, processes: Sequence[psutil.Process]) -> None:
+        seen = heartbeats.seen_of(watchdog=psutil.Process(), cluster=processes)
+        heartbeats.beat(cluster=cluster.identity(), seen=seen)
 
 
 class Cluster(django_q.cluster.Cluster):
@@ -48,5 +64,6 @@ class Command(BaseCommand):
             Cluster().start()
             return
         call_command("setup_schedules")
+        watch = Watch()
         command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "worker", "--unwatched", cluster.identity()]
-        sys.exit(run_under_watchdog(command, on_tick=tick, on_end=end))
+        sys.exit(run_under_watchdog(command, on_tick=watch.tick, on_end=watch.end))
