@@ -20,10 +20,16 @@ from django.db import connection
 from django.test.utils import setup_databases, setup_test_environment, teardown_databases
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.bench import pipeline, report, settling, submitting
-from tests.bench.harness import FULL, QUICK, TINY, Bench, Row, Scale, copied, quiet_logs
+from tests.bench import campaign, clicks, pipeline, report, settling, web
+from tests.bench.harness import FULL, QUICK, TINY, Bench, Scale, copied, quiet_logs
 
-MODULES = {"settling": settling.measure, "pipeline": pipeline.measure, "submitting": submitting.measure}
+MODULES = {
+    "settling": settling.measure,
+    "pipeline": pipeline.measure,
+    "web": web.measure,
+    "campaign": campaign.measure,
+    "clicks": clicks.measure,
+}
 
 
 def main() -> None:
@@ -38,16 +44,17 @@ def main() -> None:
     setup_test_environment()
     databases = setup_databases(verbosity=0, interactive=False)
     try:
-        rows, facts = measure(scale, options.only), report.facts()
+        facts = report.facts()
+        bench = measure(scale, options.only)
     finally:
         teardown_databases(databases, verbosity=0)
-    report.show(rows)
+    report.show(bench)
     if scale is not TINY and set(options.only) == set(MODULES):
-        report.write(rows, scale, facts)
+        report.write(bench, facts)
 
 
-def measure(scale: Scale, names: Sequence[str]) -> list[Row]:
-    """The rows of these modules, each on a database of its own that is like the one in use."""
+def measure(scale: Scale, names: Sequence[str]) -> Bench:
+    """What these modules find, each on a database of its own that is like the one in use."""
     columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
     with tempfile.TemporaryDirectory() as logs, Progress(*columns) as progress, quiet_logs():
         bench = Bench(scale, progress, Path(logs))
@@ -55,7 +62,7 @@ def measure(scale: Scale, names: Sequence[str]) -> list[Row]:
             with copied(name):
                 MODULES[name](bench)
                 connection.close()
-        return bench.rows
+        return bench
 
 
 if __name__ == "__main__":

@@ -5,12 +5,12 @@ same. The bare view is asked twice: through the whole stack of middlewares, as a
 short way that links take.
 """
 
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from io import BytesIO
-from itertools import count
+from itertools import count, islice, repeat
 from typing import Any
 
 from django.core.handlers.wsgi import WSGIHandler
@@ -19,15 +19,13 @@ from django.http import HttpRequest, HttpResponse
 from django.test.utils import override_settings
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
-from rich.console import Console
-from rich.table import Table
 
-from campaigns.models import TrackingLink
 from config.ids import new_id
 from config.urls import urlpatterns as all_addresses
+from tests.bench.harness import Bench, execute
 from tests.factories import TrackingLinkFactory
 
-CLIENTS, REQUESTS, ROUNDS = 16, 3_000, 7
+CLIENTS = 16
 AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Safari/537.36"
 _numbers = count()
 
@@ -46,36 +44,27 @@ urlpatterns = [path("bare/<str:code>", bare), path("t/bare/<str:code>", bare), *
 CONTENDERS = {"link": "/t/{}", "bare view": "/bare/{}", "bare view, short way": "/t/bare/{}"}
 
 
-def measure() -> None:
-    """Print requests a second of each, and the link's share of the bare views'."""
+def measure(bench: Bench) -> None:
+    """Add the link's share of the bare views' requests a second."""
     link = TrackingLinkFactory()
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE bench_visit (id uuid PRIMARY KEY, link_id uuid NOT NULL)")
-    table = Table(title=f"Following a link: {CLIENTS} clients, {REQUESTS:,} requests a round, {ROUNDS} rounds")
-    for name in ("visitors", "asked", "requests/s (median)", "link's share (median)"):
-        table.add_column(name, justify="right" if "median" in name else "left")
-    with override_settings(ROOT_URLCONF=__name__, CLICK_FLOOD_PER_MIN=10**9):
+    execute("CREATE TABLE bench_visit (id uuid PRIMARY KEY, link_id uuid NOT NULL)")
+    with override_settings(ROOT_URLCONF=__name__, CLICK_FLOOD_PER_MIN=10**9), ThreadPoolExecutor(CLIENTS) as pool:
         for visitors, each in (("all new", _new_visitors), ("one and the same", _same_visitor)):
-            rounds = _rounds(link, each)
-            for place, name in enumerate(CONTENDERS):
-                rate = statistics.median(rates[place] for rates in rounds)
-                share = statistics.median(rates[0] / rates[place] for rates in rounds)
-                table.add_row(visitors, name, f"{rate:,.0f}", f"{share:.2f}")
-    Console().print(table)
-
-
-def _rounds(link: TrackingLink, visitors: Callable[[], Iterator[str]]) -> list[tuple[float, ...]]:
-    handler = WSGIHandler()
-    with ThreadPoolExecutor(CLIENTS) as pool:
-
-        def rate(address: str) -> float:
-            started = time.perf_counter()
-            list(pool.map(lambda agent: _ask(handler, address, agent), visitors()))
-            return REQUESTS / (time.perf_counter() - started)
-
-        rounds = [tuple(rate(path.format(link.code)) for path in CONTENDERS.values()) for _ in range(ROUNDS + 1)]
+            turns = {
+                name: partial(_rate, pool, address.format(link.code), each, bench.scale.requests * 2)
+                for name, address in CONTENDERS.items()
+            }
+            rates = bench.alternate(f"following a link, visitors {visitors}", turns)
+            for name in ("bare view", "bare view, short way"):
+                bench.compare(f"following a link, visitors {visitors}, to a {name}", rates["link"], rates[name], "/s")
         list(pool.map(_hang_up, range(CLIENTS)))
-    return rounds[1:]  # the first warms up
+
+
+def _rate(pool: ThreadPoolExecutor, address: str, visitors: Callable[[int], Iterator[str]], number: int) -> float:
+    handler = WSGIHandler()
+    started = time.perf_counter()
+    list(pool.map(lambda visitor: _ask(handler, address, visitor), visitors(number)))
+    return number / (time.perf_counter() - started)
 
 
 def _hang_up(_: int) -> None:
@@ -83,12 +72,12 @@ def _hang_up(_: int) -> None:
     connections.close_all()
 
 
-def _new_visitors() -> Iterator[str]:
-    return (f"192.0.{n >> 8 & 255}.{n & 255}" for n in (next(_numbers) for _ in range(REQUESTS)))
+def _new_visitors(number: int) -> Iterator[str]:
+    return (f"192.0.{n >> 8 & 255}.{n & 255}" for n in islice(_numbers, number))
 
 
-def _same_visitor() -> Iterator[str]:
-    return ("192.0.2.1" for _ in range(REQUESTS))
+def _same_visitor(number: int) -> Iterator[str]:
+    return repeat("192.0.2.1", number)
 
 
 def _ask(handler: WSGIHandler, address: str, visitor: str) -> None:

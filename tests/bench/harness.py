@@ -84,6 +84,8 @@ class Bench:
     progress: Progress
     logs: Path
     rows: list[Row] = field(default_factory=list)
+    listings: dict[str, list[str]] = field(default_factory=dict)
+    """Figures that are told and not judged, line by line, by their headings."""
 
     def add(self, row: Row) -> None:
         self.rows.append(row)

@@ -33,8 +33,10 @@ class UnexpectedAnswerError(AssertionError):
 
 def request(method: str, path: str, *, key: str = "", body: bytes = b"", headers: str = "") -> bytes:
     """A request as it goes over the wire."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", f"Authorization: Bearer {key}"]
-    if method == "POST":
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost"]
+    if key:
+        lines.append(f"Authorization: Bearer {key}")
+    if body:
         lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
     return "\r\n".join(lines).encode() + b"\r\n" + headers.encode() + b"\r\n" + body
 

@@ -23,7 +23,7 @@ from reconciliation.models import Job, ReconciliationLog
 from reconciliation.services.jobs import wake
 from tests.bench import load, world
 from tests.bench.harness import Bench, Row, at_least, at_most, execute
-from tests.bench.submitting import SUBMIT
+from tests.bench.web import SUBMIT
 from tests.config.programs import await_that, running
 
 LATENCY_MS = 50

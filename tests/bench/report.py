@@ -3,7 +3,7 @@
 import os
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from config import clock
-from tests.bench.harness import Row, Scale, fetch
+from tests.bench.harness import Bench, Row, fetch
 
 PAGE = Path(settings.BASE_DIR) / "docs" / "benchmarks.md"
 COLUMNS = ("what", "ours", "rival", "ratio or figure", "goal", "stretch", "met")
@@ -39,24 +39,30 @@ RIVALS = """\
 """
 
 
-def show(rows: Sequence[Row]) -> None:
-    """Print the table."""
+def show(bench: Bench) -> None:
+    """Print the table and the listings."""
     table = Table(title="What was measured")
     for name in COLUMNS:
         table.add_column(name, justify="left" if name in ("what", "met") else "right")
-    for row in rows:
+    for row in bench.rows:
         table.add_row(*cells(row), style="red" if row.is_met is False else "")
-    Console(width=160).print(table)
+    console = Console(width=160)
+    console.print(table)
+    for heading, lines in bench.listings.items():
+        console.print(f"\n{heading}\n", *lines, sep="\n")
 
 
-def write(rows: Sequence[Row], scale: Scale, facts: Mapping[str, str], page: Path = PAGE) -> None:
+def write(bench: Bench, facts: Mapping[str, str], page: Path = PAGE) -> None:
     """Write the page."""
+    scale = bench.scale
     table = ["| " + " | ".join(COLUMNS) + " |", "|---|---:|---:|---:|---:|---:|---|"]
-    table += ["| " + " | ".join(cells(row)) + " |" for row in rows]
+    table += ["| " + " | ".join(cells(row)) + " |" for row in bench.rows]
     machine = [f"- {name}: {value}" for name, value in facts.items()]
     size = f"Sizes: {scale.name}; {scale.rounds} rounds a comparison, after one that warms up."
-    parts = [INTRODUCTION, "## Figures\n", size + "\n", "\n".join(table) + "\n", "## The machine\n", "\n".join(machine)]
-    page.write_text("\n".join([*parts, "", RIVALS]))
+    parts = [INTRODUCTION, "## Figures\n", size + "\n", *table, "", "## The machine\n", *machine, "", RIVALS]
+    for heading, lines in bench.listings.items():
+        parts += [f"## {heading}\n", *(f"- {line}" for line in lines), ""]
+    page.write_text("\n".join(parts))
 
 
 def cells(row: Row) -> tuple[str, ...]:

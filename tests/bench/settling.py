@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django_q.brokers import get_broker
 from django_q.signing import SignedPackage
 
@@ -19,7 +20,7 @@ from reconciliation.services.settling import Answer
 from tests.bench import floor, naive
 from tests.bench.harness import Bench, Row, at_least, at_most, copied, copy_database, drop_database, execute, use
 from tests.bench.processes import Workers, put_to_work, workers
-from tests.bench.world import add_claims, canned, make_world, open_budget, videos
+from tests.bench.world import World, add_claims, canned, make_world, open_budget, videos
 
 NAIVE_PAIRS = 500
 CORES = 2
@@ -35,6 +36,18 @@ def measure(bench: Bench) -> None:
                 paces[pairs] = _compare(bench, pools, pairs, database, lane)
     least, most = bench.scale.pairs[0], bench.scale.pairs[-1]
     bench.compare(f"settle: pairs/s at {most:,} to those at {least:,}", paces[most], paces[least], "/s", at_least(0.8))
+
+
+def settled_world(bench: Bench, posts: int) -> World:
+    """So many posts in the database in use, each with a claim that has its verdict."""
+    with bench.step(f"{posts:,} settled claims"), workers(CORES) as pools:
+        world = make_world()
+        open_budget(world)
+        add_claims(world, videos(posts))
+        execute("ANALYZE")
+        put_to_work(pools, settle_all, connection.settings_dict["NAME"], world.lane.pk)
+        execute("VACUUM ANALYZE")
+    return world
 
 
 def settle_all(database: str, lane: UUID) -> int:

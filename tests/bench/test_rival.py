@@ -15,7 +15,7 @@ from reconciliation.services import jobs
 from reconciliation.services.settling import Answer, settle
 from tests.bench import load
 from tests.bench.harness import TINY, Bench
-from tests.bench.submitting import HISTORY, SUBMIT, claim, servers
+from tests.bench.web import HISTORY, SUBMIT, claim, servers
 from tests.bench.world import World, add_claims, canned, make_world, videos
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,18 +11,22 @@ from config import clock
 from platforms.metrics import Availability, PostReading, UnifiedMetrics
 from platforms.models import Connection, Platform
 from tests.bench.harness import execute
-from tests.factories import CampaignFactory, MembershipFactory
+from tests.factories import CampaignFactory, MembershipFactory, UserFactory
+
+OTHERS = 20
+"""Managers and staff: so many that none of them meets the throttle either."""
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Who is there: one open campaign, and affiliates that are enrolled in it, each with a key."""
+    """Who is there: one open campaign with its managers, and affiliates that are enrolled in it. All have a key."""
 
     campaign: Campaign
     affiliates: list[Affiliate]
     keys: list[str]
-    member: User
-    member_key: str
+    managers: list[User]
+    manager_keys: list[str]
+    staff_keys: list[str]
     platform: Platform
     lane: Connection
 
@@ -33,11 +37,11 @@ def make_world(affiliates: int = 400) -> World:
     people = User.objects.bulk_create([User(email=f"bench{n}@example.com", password="!") for n in range(affiliates)])
     theirs = Affiliate.objects.bulk_create([Affiliate(user=user, name=user.email) for user in people])
     Enrolment.objects.bulk_create([Enrolment(campaign=campaign, affiliate=affiliate) for affiliate in theirs])
-    member = MembershipFactory(advertiser=campaign.advertiser).user
+    managers = [MembershipFactory(advertiser=campaign.advertiser).user for _ in range(OTHERS)]
+    staff: list[User] = [UserFactory.create(is_staff=True) for _ in range(OTHERS)]
     platform = Platform.objects.get(slug="youtube")
     lane = Connection.objects.get(platform=platform, affiliate=None, livemode=True)
-    texts = make_keys([*people, member])
-    return World(campaign, theirs, texts[:-1], member, texts[-1], platform, lane)
+    return World(campaign, theirs, make_keys(people), managers, make_keys(managers), make_keys(staff), platform, lane)
 
 
 def make_keys(users: list[User]) -> list[str]:

@@ -1,4 +1,6 @@
-"""`POST /submissions/` and a list of 50, over HTTP, beside the rival; and what a batch in one request saves."""
+"""Over HTTP, beside many settled claims: `POST /submissions/` and a list of 50 held against the rival, claims in bulk,
+and every endpoint.
+"""
 
 import json
 from collections.abc import Callable, Iterator
@@ -11,9 +13,10 @@ from django.db import connection
 
 from config.demo.http import call
 from config.demo.processes import free_port
-from tests.bench import load, rival
+from tests.bench import endpoints, load, rival
 from tests.bench.harness import Bench, Bound, at_least, at_most, execute
-from tests.bench.world import World, add_claims, make_world, video, videos
+from tests.bench.settling import settled_world
+from tests.bench.world import World, video
 from tests.config.programs import await_that, running, serving
 
 PROCESSES = 2
@@ -25,14 +28,13 @@ _numbers = count(10**9)  # beyond the fixture's own
 
 
 def measure(bench: Bench) -> None:
-    """Add the rows of requests and lists."""
-    world = make_world()
-    with bench.step(f"{bench.scale.listed_posts:,} posts to list"):
-        add_claims(world, videos(bench.scale.listed_posts))
-        execute("ANALYZE")
+    """Add the rows of requests, lists and endpoints."""
+    world = settled_world(bench, bench.scale.listed_posts)
     with servers(bench) as (ours, theirs):
         _submissions(bench, world, ours, theirs)
+        # _bulk(bench, world, ours)
         _lists(bench, world, ours, theirs)
+        endpoints.measure(bench, world, ours)
 
 
 @contextmanager
@@ -72,6 +74,14 @@ def claims(world: World, number: int) -> Iterator[bytes]:
         )
 
 
+def bulks(world: World, number: int) -> Iterator[bytes]:
+    """Requests that claim BULK new posts each."""
+    for n in range(number):
+        items = [claim(world, each) for each in islice(_numbers, BULK)]
+        body = json.dumps({"items": items}).encode()
+        yield load.request("POST", IN_BULK, key=world.keys[n % len(world.keys)], body=body)
+
+
 def claim(world: World, number: int) -> dict[str, object]:
     """What a claim says."""
     return {
@@ -94,6 +104,19 @@ def _submissions(bench: Bench, world: World, ours: int, theirs: int) -> None:
         bench, "POST /submissions/", ours, theirs, lambda port: _loaded(port, claims(world, bench.scale.requests), 202)
     )
     _add(bench, "POST /submissions/, 8 connections", found, (at_least(0.4), at_least(0.8)), (at_most(2), at_most(1.3)))
+
+
+def _bulk(bench: Bench, world: World, port: int) -> None:
+    requests = max(CONNECTIONS, bench.scale.requests // 25)
+    found = bench.alternate(
+        f"bulk of {BULK}",
+        {
+            "bulk": lambda: BULK * _loaded(port, bulks(world, requests), 200).per_second,
+            "single": lambda: _loaded(port, claims(world, bench.scale.requests // 2), 202).per_second,
+        },
+    )
+    what = f"claims/s in bulk of {BULK} to one by one, 8 connections"
+    bench.compare(what, found["bulk"], found["single"], "/s", at_least(20))
 
 
 def _lists(bench: Bench, world: World, ours: int, theirs: int) -> None:
