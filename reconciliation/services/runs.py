@@ -1,8 +1,8 @@
 """Runs: sets of looks that somebody asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +22,8 @@ from reconciliation.services.jobs import request_looks, wake
 
 MAX_RUN_POSTS = 10_000
 """A run larger than this would keep a platform busy for hours; several narrower ones can be asked for instead."""
+
+RESUMED_WITHIN = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,11 @@ def request_run(*, posts: PostQuerySet, by: User | None, scope: dict[str, Any]) 
         raise RunRefusedError("There is no post to look at.", code="no_posts")
     if len(post_ids) > MAX_RUN_POSTS:
         raise RunRefusedError(f"These are more than {MAX_RUN_POSTS:,} posts: ask for fewer.", code="too_many_posts")
+    return _run_over(post_ids, by=by, scope=scope)
+
+
+def _run_over(post_ids: Sequence[UUID], *, by: User | None, scope: dict[str, Any]) -> Run:
+    """A run of a look at each of these posts."""
     looks = request_looks(
         posts=dict.fromkeys(post_ids, True),
         reason=Job.Reason.MANUAL,
@@ -102,6 +109,38 @@ def request_run(*, posts: PostQuerySet, by: User | None, scope: dict[str, Any]) 
         request_id=current_request_id(),
     )
     return _run_of([look.job for look in looks], by=by, scope=scope)
+
+
+def request_pages(*, posts: PostQuerySet, scope: dict[str, Any]) -> Iterator[Run]:
+    """Ask for a look at each of these posts, however many, in runs of MAX_RUN_POSTS: the next one is asked for when the
+    caller comes for it. Nobody in particular asks.
+
+    Whoever begins within a day of another that was cut short goes on where that one was: first its last run.
+    """
+    begun = Run.objects.filter(requested_by=None, scope__contains=scope, scope__has_key="until")
+    last = begun.filter(created_at__gt=clock.now() - RESUMED_WITHIN).order_by("-created_at", "-pk").first()
+    after: str | None = None
+    if last and not last.scope["is_last"]:
+        after = last.scope["until"]
+        yield last
+    while page := _request_page(posts, after, scope):
+        yield page
+        if page.scope["is_last"]:
+            return
+        after = page.scope["until"]
+
+
+@transaction.atomic
+def _request_page(posts: PostQuerySet, after: str | None, scope: dict[str, Any]) -> Run | None:
+    following = posts.standing().order_by("pk")
+    if after:
+        following = following.filter(pk__gt=after)
+    post_ids = list(following.values_list("pk", flat=True)[: MAX_RUN_POSTS + 1])
+    if not post_ids:
+        return None
+    page = post_ids[:MAX_RUN_POSTS]
+    place = {"until": str(page[-1]), "is_last": len(post_ids) <= MAX_RUN_POSTS}
+    return _run_over(page, by=None, scope=scope | place)
 
 
 @transaction.atomic
