@@ -101,7 +101,7 @@ def _differences(posts: Mapping[UUID, FoundPost]) -> tuple[int, list[Difference]
             [array(posts)],
         )
         rows = cursor.fetchall()
-    rulesets = RuleSet.objects.filter(pk__in={row[-9] for row in rows})
+    rulesets = RuleSet.objects.filter(pk__in={row[-8] for row in rows})
     terms = {ruleset.pk: found.terms_of(posts, ruleset) for ruleset in rulesets}
     differences = []
     for row in rows:
