@@ -7,6 +7,7 @@ import random
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -29,15 +30,16 @@ from config.demo.http import call
 from config.demo.processes import free_port
 from config.management.commands.setup_schedules import SCHEDULES
 from config.management.commands.worker import Watch
-from platforms.models import Platform
+from platforms.models import Breaker, Platform
 from platforms.sandbox.server import SandboxServer
 from platforms.sandbox.wire import FaultKind
 from platforms.sandbox.world import SPAN, Series, WorldPost
 from reconciliation.comparison import Figures
-from reconciliation.models import AffiliateReport, Job, ReconciliationLog, TrustEvent, TrustScore
-from reconciliation.services import jobs, submission
+from reconciliation.models import AffiliateReport, Heartbeat, Job, ReconciliationLog, TrustEvent, TrustScore
+from reconciliation.services import heartbeats, jobs, submission
 from tests.config.programs import await_that, family_of, running
 from tests.factories import AffiliateFactory, CampaignFactory
+from tests.reconciliation.test_connections_lanes import connect, prove
 
 KILLS = 3
 
@@ -163,6 +165,78 @@ def test_what_the_killed_held_is_taken_up_at_once(platforms: SandboxServer, tmp_
         await_that(lambda: not AffiliateReport.objects.open().exists(), within_s=40)
     assert time.monotonic() - started < jobs.LEASE_S
     assert Job.objects.get().attempts == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_any_process_may_be_killed_and_who_is_there_is_noted(platforms: SandboxServer, tmp_path: Path):
+    affiliate, campaign = AffiliateFactory(), CampaignFactory()
+    log, posts = tmp_path / "worker.log", (platforms.state.world.post("x", Series.EVEN, n) for n in itertools.count())
+
+    def roles() -> Counter[str]:
+        lately = Heartbeat.objects.alive(clock.now(), within=timedelta(seconds=heartbeats.ALIVE_S))
+        return Counter(lately.values_list("role", flat=True))
+
+    def is_whole(without: int = 0) -> bool:
+        return roles() == whole and not Heartbeat.objects.filter(pid=without).exists()
+
+    def assert_works() -> None:
+        claim(affiliate, campaign, next(posts))
+        await_that(lambda: not AffiliateReport.objects.open().exists(), within_s=60)
+
+    whole = Counter(watchdog=1, main=1, sentinel=1, pusher=1, monitor=1, worker=3)
+    with running("worker", log=log, SANDBOX_URL=platforms.url) as worker:
+        for role in ("main", "sentinel", "pusher", "monitor", "worker"):
+            await_that(is_whole, within_s=60)
+            victim = Heartbeat.objects.filter(role=role).values_list("pid", flat=True)[0]
+            os.kill(victim, signal.SIGKILL)
+            await_that(lambda victim=victim: is_whole(without=victim), within_s=60)  # type: ignore[misc]
+            assert_works()
+        orphans = family_of(worker)
+        worker.kill()
+        await_that(lambda: not any(each.is_running() for each in orphans), within_s=60)
+    with running("worker", log=log, SANDBOX_URL=platforms.url):
+        assert_works()
+        await_that(lambda: heartbeats.workers().alive == 3, within_s=60)
+    assert roles() <= Counter(watchdog=2)
+    assert heartbeats.workers().alive == 0
+    assert set(Job.objects.values_list("state", "attempts")) == {("done", 1)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_platform_that_is_down_is_asked_by_one_probe_at_a_time_and_others_go_on(
+    platforms: SandboxServer, tmp_path: Path
+):
+    threshold, workers, lanes = 5, 4, 8
+    Platform.objects.filter(slug="tiktok").update(config={"breaker_failures": threshold, "breaker_open_s": 2})
+    campaign, other = CampaignFactory(), AffiliateFactory()
+    for author in range(lanes):
+        owner = AffiliateFactory()
+        posts = list(itertools.islice(platforms.state.world.posts_of("tiktok", author, Series.EVEN), 3))
+        prove(connect(owner, "tiktok", author), posts[0])
+        for post in posts:
+            claim(owner, campaign, post)
+    for number in range(30):
+        claim(other, campaign, platforms.state.world.post("x", Series.EVEN, number))
+    platforms.state.set_fault("tiktok", FaultKind.SERVER_ERROR, 1.0, 3_600)
+    open_claims = AffiliateReport.objects.open()
+
+    def breaker() -> Breaker:
+        return Breaker.objects.get(platform__slug="tiktok", livemode=True)
+
+    def calls() -> int:
+        return platforms.state.data_calls("tiktok")
+
+    with running("worker", log=tmp_path / "log", SANDBOX_URL=platforms.url, WORKER_PROCESSES=str(workers)):
+        await_that(lambda: breaker().opened > 0, within_s=60)
+        await_that(lambda: not open_claims.filter(post__platform__slug="x").exists(), within_s=60)
+        for _ in range(3):  # probes
+            seen = breaker()
+            assert calls() <= threshold + workers + seen.opened  # each later opening is a probe's, and one may be out
+            await_that(lambda seen=seen: breaker().opened > seen.opened, within_s=60)  # type: ignore[misc]
+        platforms.state.reset()
+        await_that(lambda: not open_claims.exists(), within_s=60)
+    assert breaker().state == "closed"
+    assert set(Job.objects.values_list("state", flat=True)) == {"done"}
 
 
 def _answers(url: str) -> bool:
