@@ -1,10 +1,10 @@
 """Invariants: what is true of the data at every moment, whatever has died. Each app lists its own in `invariants`.
 
-An invariant is one query for the rows of which it does not hold. All are asked in one snapshot, so that they can be
-asked while everything is at work.
+An invariant is asked for what it does not hold of, mostly by one query. All are asked in one snapshot of the database,
+so that they can be asked while everything is at work.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -22,13 +22,13 @@ SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Invariant:
-    """What always holds, in words, and the query for what offends against it.
+    """What always holds, in words, and how to find what offends against it.
 
-    The query selects one column, `id`. It may use `%(late)s`: what happened before that moment has had its time.
+    A query selects one column, `id`. It may use `%(late)s`: what happened before that moment has had its time.
     """
 
     name: str
-    offenders: str
+    offenders: str | Callable[[], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,11 @@ APPEND_ONLY = Invariant(
     )
     """,
 )
+QUEUE = Invariant("What is queued can be read, and is a task", queue.unreadable)
 
 
 def check(invariants: Iterable[Invariant]) -> Iterator[Finding]:
-    """Ask each of these, and what holds of the queue and of the tables of record, in one snapshot of the database.
+    """Ask each of these, and what holds of the tables of record and of the queue, in one snapshot of the database.
 
     Inside a caller's transaction they see what that one sees.
     """
@@ -66,13 +67,14 @@ def check(invariants: Iterable[Invariant]) -> Iterator[Finding]:
         if is_outermost:
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        for invariant in (APPEND_ONLY, *invariants):
+        for invariant in (APPEND_ONLY, QUEUE, *invariants):
             yield _ask(invariant, values)
-        unreadable = queue.unreadable()
-        yield Finding("What is queued can be read, and is a task", len(unreadable), unreadable[:SHOWN])
 
 
 def _ask(invariant: Invariant, values: Mapping[str, Any]) -> Finding:
+    if callable(invariant.offenders):
+        found = invariant.offenders()
+        return Finding(invariant.name, len(found), list(found[:SHOWN]))
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT count(*) OVER (), id FROM ({invariant.offenders}) offender LIMIT {SHOWN}", values)
         rows = cursor.fetchall()

@@ -3,7 +3,11 @@
 Each query says it in words of its own, from the rows of record: it shares no code with what it checks.
 """
 
+import json
+from collections.abc import Sequence
+
 from config.invariants import Invariant
+from reconciliation.services import rollups
 
 CLAIMS = (
     Invariant(
@@ -261,4 +265,11 @@ RUNS = (
     ),
 )
 
-INVARIANTS = (*CLAIMS, *JOBS, *VERDICTS, *STATES, *TRUST, *RUNS)
+
+def _sums_that_differ() -> Sequence[str]:
+    return [f"{each.table} {json.dumps(each.key, default=str)}" for each in rollups.differences()]
+
+
+SUMS = (Invariant("What lists and sums are read from is a recount of claims and verdicts", _sums_that_differ),)
+
+INVARIANTS = (*CLAIMS, *JOBS, *VERDICTS, *STATES, *TRUST, *SUMS, *RUNS)

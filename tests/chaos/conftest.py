@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from config import clock
 from config.demo.seeding import run_queued_tasks
 from reconciliation.models import Job
-from reconciliation.services import jobs
 from reconciliation.tasks import sweep
 from tests.factories import TODAY
 
@@ -23,11 +21,11 @@ def ticking() -> Iterator[Callable[[timedelta], None]]:
 
 @pytest.fixture
 def recover(ticking: Callable[[timedelta], None], drain_all: Callable[[], int]) -> Callable[[], None]:
-    """What a healthy worker does about what the dead left: until nothing is due, at most a few minutes later."""
+    """What a healthy worker does about what the dead left, once their leases have lapsed: until nothing is due."""
 
-    def work(**_: Any) -> None:
-        for _ in range(12):
-            ticking(timedelta(seconds=jobs.LEASE_S + 1))
+    def work() -> None:
+        for _ in range(6):
+            ticking(timedelta(minutes=2))
             sweep()
             drain_all()
             run_queued_tasks()

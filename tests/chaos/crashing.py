@@ -4,12 +4,14 @@ import multiprocessing
 import os
 import re
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import wraps
 from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.db import connection
 
@@ -42,23 +44,39 @@ class _Fuse:
     """Burns once."""
 
     point: Point
-    end: Callable[[], None]
+    burn: Callable[[], None]
     left: int = 0
 
     def __post_init__(self) -> None:
         self.left = self.point.number
 
-    def step(self, kind: str, text: str, take: Callable[[], Any]) -> Any:
-        """Take a step that may be the last one."""
-        if kind != self.point.kind or not re.search(self.point.matching, text, re.IGNORECASE | re.DOTALL):
-            return take()
-        self.left -= 1
-        if self.left == 0 and not self.point.after:
-            self.end()
-        result = take()
-        if self.left == 0 and self.point.after:
-            self.end()
-        return result
+    def begin(self, kind: str, text: str) -> None:
+        """A step is about to be taken."""
+        if self._is_meant(kind, text):
+            self.left -= 1
+            if self.left == 0 and not self.point.after:
+                self.burn()
+
+    def end(self, kind: str, text: str) -> None:
+        """A step has been taken."""
+        if self.left == 0 and self.point.after and self._is_meant(kind, text):
+            self.left = -1
+            self.burn()
+
+    def _is_meant(self, kind: str, text: str) -> bool:
+        return kind == self.point.kind and bool(re.search(self.point.matching, text, re.IGNORECASE | re.DOTALL))
+
+    def around(self, take: Callable[..., Any], kind: str) -> Callable[..., Any]:
+        """The step, which may be the last one."""
+
+        @wraps(take)
+        def step(*args: Any, **more: Any) -> Any:
+            self.begin(kind, "")
+            result = take(*args, **more)
+            self.end(kind, "")
+            return result
+
+        return step
 
 
 def _kill() -> None:
@@ -75,14 +93,26 @@ def _victim(deed: Callable[[], Any], point: Point, raises: bool, world: Mapping[
         setattr(settings, name, world[name])
     connection.settings_dict["NAME"] = world["database"]
     connection.ensure_connection()
-    connection.execute_wrappers.append(
-        lambda execute, sql, params, many, context: fuse.step(
-            STATEMENT, sql, partial(execute, sql, params, many, context)
-        )
-    )
-    commit, request = connection.commit, Http.request
-    connection.commit = lambda: fuse.step(COMMIT, "", commit)
-    Http.request = lambda *args, **more: fuse.step(CALL, "", partial(request, *args, **more))  # type: ignore[method-assign]
+
+    def executed(execute: Callable[..., Any], text: str, *args: Any) -> Any:
+        fuse.begin(STATEMENT, text)
+        result = execute(text, *args)
+        fuse.end(STATEMENT, text)
+        return result
+
+    copy = psycopg.Cursor.copy
+
+    @contextmanager
+    def copied(cursor: "psycopg.Cursor[Any]", statement: str, *args: Any, **more: Any) -> Iterator[psycopg.Copy]:
+        fuse.begin(STATEMENT, statement)
+        with copy(cursor, statement, *args, **more) as rows:
+            yield rows
+        fuse.end(STATEMENT, statement)
+
+    psycopg.Cursor.copy = copied  # type: ignore[assignment, method-assign]
+    connection.execute_wrappers.append(executed)
+    connection.commit = fuse.around(connection.commit, COMMIT)  # type: ignore[method-assign]
+    Http.request = fuse.around(Http.request, CALL)  # type: ignore[method-assign]
     clock.set(moment)
     try:
         deed()

@@ -47,7 +47,7 @@ SPANS = [timedelta(**span) for span in ({"seconds": 2}, {"minutes": 1}, {"hours"
 LONGEST = timedelta(days=40)
 """By then the last look at whatever was claimed is due."""
 
-people, campaigns, contents = (st.integers(0, number - 1) for number in (PEOPLE, CAMPAIGNS, CONTENTS))
+a_person, a_campaign, a_content = (st.integers(0, number - 1) for number in (PEOPLE, CAMPAIGNS, CONTENTS))
 views = st.none() | st.sampled_from([0, 49, 104, 106, 121, 10**12, 2**53 - 1])
 figures = st.builds(Figures, views=views, clicks=st.none() | st.just(3)).filter(lambda figures: figures != Figures())
 
@@ -107,7 +107,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     # --- Claims
 
-    @rule(who=people, campaign=campaigns, content=contents, figures=figures)
+    @rule(who=a_person, campaign=a_campaign, content=a_content, figures=figures)
     def submit(self, who: int, campaign: int, content: int, figures: Figures) -> None:
         url = f"https://www.youtube.com/watch?v={external_id(content)}"
         with self._a_moment_later(), _refusals():
@@ -197,16 +197,16 @@ class AnyOrder(RuleBasedStateMachine):
         with self._a_moment_later(span):
             jobs.sweep()
 
-    @rule(content=contents, truth=truths)
+    @rule(content=a_content, truth=truths)
     def revise(self, content: int, truth: Truth) -> None:
         self.truth[external_id(content)] = truth
 
-    @rule(content=contents, newer=contents)
+    @rule(content=a_content, newer=a_content)
     def edit(self, content: int, newer: int) -> None:
         """The platform tells from now on that one of the contents is an older edition of another."""
         self.api_ids[external_id(content)] = external_id(newer)
 
-    @rule(who=people, content=contents)
+    @rule(who=a_person, content=a_content)
     def prove(self, who: int, content: int) -> None:
         owner, author = self.people[who], f"author of {external_id(content)}"
         if not Account.objects.filter(external_id=author).exists():
@@ -225,7 +225,7 @@ class AnyOrder(RuleBasedStateMachine):
     @precondition(lambda self: Alert.objects.active().exists())
     @rule(resolves=st.booleans())
     def decide(self, resolves: bool) -> None:
-        alert = Alert.objects.active().order_by("pk").first()
+        alert: Alert = Alert.objects.active().order_by("pk")[0]
         with self._a_moment_later(), _refusals():
             if resolves:
                 alert_services.resolve(alert_id=alert.pk, by=self.staff, note="Talked to them.")
@@ -277,7 +277,8 @@ class AnyOrder(RuleBasedStateMachine):
 
     def _some_post(self, data: st.DataObject) -> Post:
         posts = list(Post.objects.select_related("platform", "campaign", "affiliate").order_by("created_at", "pk"))
-        return data.draw(st.sampled_from(range(len(posts))).map(posts.__getitem__))
+        post: Post = posts[data.draw(st.integers(0, len(posts) - 1))]
+        return post
 
     def _answer(self, batch: Batch) -> Answer:
         now = clock.now()

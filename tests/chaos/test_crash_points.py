@@ -249,7 +249,8 @@ def table(verb: str, name: str) -> str:
 
 
 CLAIM, SNAPSHOT, VERDICT = (
-    table("INTO", f"reconciliation_{name}") for name in ("affiliatereport", "platformreport", "reconciliationlog")
+    table("(INTO|COPY)", f"reconciliation_{name}")
+    for name in ("affiliatereport", "platformreport", "reconciliationlog")
 )
 STATE, JOB, QUEUE = (
     table("(INTO|UPDATE)", name) for name in ("reconciliation_poststate", "reconciliation_job", "django_q_ormq")
