@@ -8,6 +8,7 @@ POETRY_MIRROR_VERSION := 0.6.5
 POETRY_READY := .poetry/venv/poetry-$(POETRY_VERSION)-mirror-$(POETRY_MIRROR_VERSION).stamp
 READY := .venv/.setup-stamp
 RUN := .venv/bin/python
+SEED := $(or $(SEED),$(shell date +%s))
 POETRY := .poetry/venv/bin/python -m poetry
 
 # Modules that only compute: every line and branch of them is tested.
@@ -77,8 +78,9 @@ test-browser: $(READY) ## Run the tests in Chromium
 test-long: $(READY) ## Run the tests that take minutes
 	$(RUN) -m pytest -m long
 
-chaos: $(READY) ## Kill processes, fail calls and restart the database at length: SEED=1 for the same course again
-	$(RUN) -m tests.chaos $(if $(SEED),--seed $(SEED))
+chaos: $(READY) ## Kill processes, fail calls and restart the database at length: SEED=1 takes the same course again
+	@echo "SEED=$(SEED)"
+	CHAOS_SEED=$(SEED) $(RUN) -m pytest tests/chaos -m chaos -v -s -p no:randomly -p no:logging --hypothesis-seed=$(SEED)
 
 picture: $(READY) ## Make the README's picture anew, from a demo that is serving
 	$(RUN) -m tests.browser.picture

@@ -7,8 +7,8 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from functools import wraps
+from multiprocessing.synchronize import Barrier
 from typing import Any
 
 import psycopg
@@ -87,12 +87,23 @@ def _raise() -> None:
     raise CrashError
 
 
-def _victim(deed: Callable[[], Any], point: Point, raises: bool, world: Mapping[str, Any], moment: datetime) -> None:
-    fuse = _Fuse(point, _raise if raises else _kill)
+def _enter(world: Mapping[str, Any]) -> None:
+    """Be where the test is: on its database, at its moment, in its sandbox."""
     for name in MOVED:
         setattr(settings, name, world[name])
     connection.settings_dict["NAME"] = world["database"]
     connection.ensure_connection()
+    clock.set(world["moment"])
+
+
+def _world() -> Mapping[str, Any]:
+    here = {"database": connection.settings_dict["NAME"], "moment": clock.now()}
+    return {name: getattr(settings, name) for name in MOVED} | here
+
+
+def _victim(deed: Callable[[], Any], point: Point, raises: bool, world: Mapping[str, Any]) -> None:
+    fuse = _Fuse(point, _raise if raises else _kill)
+    _enter(world)
 
     def executed(execute: Callable[..., Any], text: str, *args: Any) -> Any:
         fuse.begin(STATEMENT, text)
@@ -113,7 +124,6 @@ def _victim(deed: Callable[[], Any], point: Point, raises: bool, world: Mapping[
     connection.execute_wrappers.append(executed)
     connection.commit = fuse.around(connection.commit, COMMIT)  # type: ignore[method-assign]
     Http.request = fuse.around(Http.request, CALL)  # type: ignore[method-assign]
-    clock.set(moment)
     try:
         deed()
     except CrashError:
@@ -130,8 +140,7 @@ def crash(deed: Callable[[], Any], point: Point, *, raises: bool = False) -> int
 
     The deed's arguments travel by pickle. Anything else that ends it is an error that its log tells.
     """
-    world = {name: getattr(settings, name) for name in MOVED} | {"database": connection.settings_dict["NAME"]}
-    process = _processes.Process(target=_victim, args=(deed, point, raises, world, clock.now()))
+    process = _processes.Process(target=_victim, args=(deed, point, raises, _world()))
     process.start()
     process.join(COMPLETES_WITHIN_S)
     code = process.exitcode
@@ -139,3 +148,24 @@ def crash(deed: Callable[[], Any], point: Point, *, raises: bool = False) -> int
     process.join()
     assert code in (FINISHED, RAISED, KILLED), f"{deed} ended with {code}"
     return code
+
+
+def _at_the_same_moment(deed: Callable[[], Any], world: Mapping[str, Any], start: Barrier) -> None:
+    _enter(world)
+    start.wait(COMPLETES_WITHIN_S)
+    deed()
+
+
+def together(*deeds: Callable[[], Any]) -> None:
+    """Do these deeds at the same moment, each in a process of its own; all must come to their end."""
+    start = _processes.Barrier(len(deeds))
+    processes = [_processes.Process(target=_at_the_same_moment, args=(deed, _world(), start)) for deed in deeds]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(COMPLETES_WITHIN_S)
+    codes = [process.exitcode for process in processes]
+    for process in processes:
+        process.kill()
+        process.join()
+    assert codes == [FINISHED] * len(deeds)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +32,7 @@ from campaigns.models import Campaign, Post
 from config import clock
 from config.demo.seeding import run_queued_tasks
 from config.errors import DomainError
+from config.progress import progress
 from platforms.metrics import Availability, PostReading, UnifiedMetrics
 from platforms.models import Account, Platform
 from reconciliation.comparison import Figures
@@ -44,6 +46,7 @@ from tests.reconciliation.support import lane_of
 
 PEOPLE, CAMPAIGNS, CONTENTS = 3, 2, 5
 SPANS = [timedelta(**span) for span in ({"seconds": 2}, {"minutes": 1}, {"hours": 5}, {"hours": 25}, {"days": 4})]
+MANY = 1_000
 LONGEST = timedelta(days=40)
 """By then the last look at whatever was claimed is due."""
 
@@ -336,5 +339,13 @@ def test_whatever_the_order_of_things():
 @pytest.mark.chaos
 @pytest.mark.django_db
 @pytest.mark.usefixtures("sandbox")
-def test_whatever_the_order_of_many_things():
-    run_state_machine_as_test(AnyOrder, settings=settings(QUIET, max_examples=1_000, stateful_step_count=50))
+def test_whatever_the_order_of_many_things(monkeypatch):
+    begun, begin = count(1), AnyOrder.begin
+    with progress("Orders of things", MANY) as show:
+
+        def begin_and_say_so(machine: AnyOrder) -> None:
+            show(next(begun))
+            begin(machine)
+
+        monkeypatch.setattr(AnyOrder, "begin", initialize()(begin_and_say_so))
+        run_state_machine_as_test(AnyOrder, settings=settings(QUIET, max_examples=MANY, stateful_step_count=50))
