@@ -17,7 +17,8 @@ CLAIMS = (
         GROUP BY affiliate_report_id HAVING count(*) > 1
         """,
     ),
-    # A displaced post is looked at no more; of a short link that led to another post, that one has the claims.
+    # A displaced post is looked at no more; of a short link that led to another post, that one has the claims. A job
+    # that is dead may be tried again; staff may have given it up.
     Invariant(
         "A claim has its counted verdict, or a job that leads to it",
         """
@@ -29,7 +30,13 @@ CLAIMS = (
                 WHERE verdict.affiliate_report_id = claim.id AND verdict.next_look_at IS NULL
             )
             AND NOT EXISTS (
-                SELECT FROM reconciliation_job job WHERE job.post_id = claim.post_id AND job.state <> 'done'
+                SELECT FROM reconciliation_job job
+                WHERE job.post_id = claim.post_id AND (
+                    job.state IN ('due', 'leased', 'dead') OR job.state = 'discarded' AND EXISTS (
+                        SELECT FROM affiliates_auditevent event
+                        WHERE event.object_id = job.id AND event.action = 'job.discarded'
+                    )
+                )
             )
         """,
     ),
@@ -109,6 +116,18 @@ JOBS = (
     Invariant(
         "A job that is dead says why",
         "SELECT id FROM reconciliation_job WHERE state = 'dead' AND last_error = ''",
+    ),
+    Invariant(
+        "A job that was discarded has an event that says so, or was a cancelled run's",
+        """
+        SELECT job.id FROM reconciliation_job job
+        WHERE job.state = 'discarded' AND NOT EXISTS (
+            SELECT FROM affiliates_auditevent event WHERE event.object_id = job.id AND event.action = 'job.discarded'
+        ) AND NOT EXISTS (
+            SELECT FROM reconciliation_runjob runjob JOIN reconciliation_run run ON run.id = runjob.run_id
+            WHERE runjob.job_id = job.id AND run.cancelled_at IS NOT NULL
+        )
+        """,
     ),
     Invariant(
         "A displaced post has no job to come",
@@ -255,11 +274,14 @@ TRUST = (
 
 RUNS = (
     Invariant(
-        "A run has an event that says who asked for it",
+        "A run has events that say who asked for it, and who cancelled it",
         """
         SELECT run.id FROM reconciliation_run run
-        WHERE NOT EXISTS (
-            SELECT FROM affiliates_auditevent event WHERE event.object_id = run.id AND event.action = 'run.requested'
+        CROSS JOIN LATERAL (
+            VALUES ('run.requested', true), ('run.cancelled', run.cancelled_at IS NOT NULL)
+        ) AS change (action, has_happened)
+        WHERE has_happened AND NOT EXISTS (
+            SELECT FROM affiliates_auditevent event WHERE event.object_id = run.id AND event.action = change.action
         )
         """,
     ),

@@ -85,6 +85,9 @@ SABOTAGE = {
     "A job that is dead says why": (
         "UPDATE reconciliation_job SET state = 'dead', finished_at = now() WHERE state = 'due'"
     ),
+    "A job that was discarded has an event that says so, or was a cancelled run's": (
+        "UPDATE reconciliation_job SET state = 'discarded', finished_at = now() WHERE state = 'due'"
+    ),
     "A displaced post has no job to come": (
         "UPDATE campaigns_post SET displaced_at = now() WHERE id IN"
         " (SELECT post_id FROM reconciliation_job WHERE state = 'due')"
@@ -122,7 +125,7 @@ SABOTAGE = {
     "What lists and sums are read from is a recount of claims and verdicts": (
         "UPDATE reconciliation_dayrollup SET claimed_sum = claimed_sum + 1"
     ),
-    "A run has an event that says who asked for it": f"DELETE FROM {EVENT} 'run.requested'",
+    "A run has events that say who asked for it, and who cancelled it": f"DELETE FROM {EVENT} 'run.requested'",
     "An over-claim's alert is that of a counted MEDIUM or HIGH discrepancy, for the same post": (
         "UPDATE reconciliation_reconciliationlog SET discrepancy_level = 'LOW' WHERE id = {verdict}"
     ),
