@@ -249,10 +249,11 @@ class CountableQuerySet(models.QuerySet[Any]):
     number: Aggregate
     """Of how many posts, in all, some rows are."""
 
-    def counts_by(self, column: str) -> dict[Any, int]:
-        """How many posts there are of each value of a column that has any."""
-        counts = self.order_by().values_list(column).annotate(n=self.number)
-        return dict(counts.filter(n__gt=0))
+    def cells(self, *by: str) -> list[Any]:
+        """How many posts there are of each verdict on each platform, and of each value of these columns."""
+        columns = ("verdict", "platform__slug", *by)
+        rows = self.order_by().values(*columns).annotate(n=self.number).filter(n__gt=0)
+        return list(rows.values_list(*columns, "n", named=True))
 
 
 class PostStateQuerySet(CountableQuerySet):
@@ -272,9 +273,8 @@ class PostStateQuerySet(CountableQuerySet):
             "post__affiliate__trust",
             "post__text",
             "current_claim",
-            "current_verdict__platform_report",
+            "current_verdict",
             "counted_verdict",
-            "latest_snapshot",
         )
 
     def take(self, post: "Post") -> None:
@@ -393,11 +393,6 @@ class RollUpQuerySet(CountableQuerySet):
         )
         return rows
 
-    def platforms(self) -> list[tuple[str, str]]:
-        """Where these posts are, by name: slug, name."""
-        rows = self.order_by("platform__name").values_list("platform__slug", "platform__name")
-        return [(slug, name) for slug, name, _ in rows.annotate(n=self.number).filter(n__gt=0)]
-
     def fold(self, limit: int) -> int:
         """Fold the keys of some increments, the oldest, into a row each; returns how many increments that were.
 
@@ -459,13 +454,16 @@ class AffiliateRollUpQuerySet(RollUpQuerySet):
 
     key = ("campaign_id", "platform_id", "affiliate_id", "verdict", "currency")
 
-    def affiliates(self, limit: int, *, chosen: UUID | None) -> list[tuple[UUID, str]]:
-        """Whose these posts are, by name: id, name. Of more than `limit` affiliates those with the most posts, and the
-        chosen one."""
-        each = self.order_by().values_list("affiliate").annotate(n=self.number).filter(n__gt=0)
-        most = Q(pk__in=[affiliate for affiliate, _ in each.order_by("-n")[:limit]])
-        names = apps.get_model("affiliates", "Affiliate").objects.order_by("name", "pk").values_list("pk", "name")
-        return list(names.filter(most | Q(pk__in=self.filter(affiliate=chosen).values("affiliate"))))
+    def affiliates(self, limit: int, *, among: Q, chosen: UUID | None) -> list[tuple[UUID, str, int]]:
+        """Whose these posts are, by name: id, name, and how many of `among` are theirs.
+
+        Of more than `limit` affiliates those with the most posts, and the chosen one.
+        """
+        each = self.order_by().values_list("affiliate").annotate(total=self.number).filter(total__gt=0)
+        each = each.annotate(n=Coalesce(Sum("post_count", filter=among), 0)).order_by("-total")
+        found = {pk: n for rows in (each[:limit], each.filter(affiliate=chosen) if chosen else ()) for pk, _, n in rows}
+        names = apps.get_model("affiliates", "Affiliate").objects.filter(pk__in=found).order_by("name", "pk")
+        return [(pk, name, found[pk]) for pk, name in names.values_list("pk", "name")]
 
     def affiliate_totals(self) -> dict[str, int]:
         """How many affiliates these posts are of, and how many of them have money at risk."""

@@ -233,7 +233,8 @@ def run_cancel(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
 @require_safe
 def post(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
     """One post: the verdict in words, its figures, and everything that happened to it."""
-    states = PostState.objects.visible_to(request.user).for_list().select_related("post__campaign__advertiser")
+    more = ("post__campaign__advertiser", "current_verdict__platform_report", "latest_snapshot")
+    states = PostState.objects.visible_to(request.user).for_list().select_related(*more)
     state = get_object_or_404(states, pk=pk)
     found: Post = state.post
     is_advertiser_side = Campaign.objects.for_advertiser_side(request.user).filter(pk=found.campaign_id).exists()
@@ -297,16 +298,14 @@ def _posts(request: AuthenticatedRequest, *, sort: str, **kept: object) -> PostL
 
 def _page_of(request: AuthenticatedRequest, posts: PostList, **shown: Any) -> dict[str, Any]:
     """A page of posts with its filters, as _posts.html shows it."""
-    verdicts = posts.verdict_options()
-    count = next(count for word, _, count in verdicts if word == posts.wanted.verdict)
-    page = Paginator(range(count), POSTS_A_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(range(posts.count), POSTS_A_PAGE).get_page(request.GET.get("page"))
     ids = posts.states().values_list("pk", flat=True)[max(page.start_index() - 1, 0) : page.end_index()]
     return {
         "wanted": posts.wanted,
         "page_obj": page,
         "rows": [rows.verdict_row(state, **shown) for state in PostState.objects.in_order(list(ids))],
         "columns": rows.post_columns(**shown),
-        "verdict_options": verdicts,
+        "verdict_options": posts.verdict_options(),
         "platform_options": posts.platform_options(),
         "affiliate_options": posts.affiliate_options(),
     }

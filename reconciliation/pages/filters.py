@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Self, TypeVar
+from functools import cached_property
+from typing import Any, Self
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q
 from django.http import QueryDict
 
 from campaigns.querysets import STATUS_ORDER
 from reconciliation.models import AffiliateRollUp, DayRollUp, PostState
-from reconciliation.querysets import PostStateQuerySet, RollUpQuerySet
+from reconciliation.querysets import PostStateQuerySet
 from reconciliation.sums import POST_ORDERS
 
 VERDICT_WORDS = {
@@ -32,8 +33,6 @@ MENU_LENGTH = 100
 
 Option = tuple[str, str, int]
 """A value, its label and how many posts it has: as chips.html takes it."""
-
-Rows = TypeVar("Rows", bound=QuerySet[Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +67,16 @@ class PostFilter:
         """What the search form has to carry along."""
         return {name: value for name, value in asdict(self).items() if value and name != "q"}
 
-    def narrow(self, rows: Rows, *, besides: str = "") -> Rows:
-        """The posts, or roll-ups of posts, that it leaves, the search apart.
+    def chosen(self, *, besides: str = "") -> dict[str, str]:
+        """What the posts, or roll-ups of posts, that it leaves have in common, by column; the search apart.
 
         `besides` names one filter that is not applied, to count what choosing there gives.
         """
-        columns = {"verdict": "verdict", "platform": "platform__slug", "affiliate": "affiliate"}
-        chosen = {column: getattr(self, name) for name, column in columns.items() if name != besides}
-        return rows.filter(**{column: value for column, value in chosen.items() if value})
+        columns = {"verdict": self.verdict, "platform__slug": self.platform, "affiliate": self.affiliate}
+        return {column: value for column, value in columns.items() if value and column != besides}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PostList:
     """The posts that stand of some campaigns or of an affiliate, narrowed to what is wanted.
 
@@ -90,45 +88,68 @@ class PostList:
 
     def states(self) -> PostStateQuerySet:
         """The posts in the order wanted."""
-        return self.wanted.narrow(self._found()).sorted_by(self.wanted.sort)
+        return self._found().filter(**self.wanted.chosen()).sorted_by(self.wanted.sort)
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return self._number()
 
     def verdict_options(self) -> list[Option]:
         """The chips: every word that some post reads, and the chosen one."""
-        counts = self._counts("verdict", "verdict")
-        counts[""] = sum(counts.values())
-        options = [(word, label, counts.get(word, 0)) for word, label in VERDICT_WORDS.items()]
-        return [option for option in options if option[2] or option[0] in ("", self.wanted.verdict)]
+        counts = [(word, label, self._number("verdict", word)) for word, label in VERDICT_WORDS.items()]
+        return [option for option in counts if option[2] or option[0] in ("", self.wanted.verdict)]
 
     def platform_options(self) -> list[Option]:
         """The menu of platforms."""
-        counts = self._counts("platform", "platform__slug")
-        return with_all("All platforms", [(slug, name, counts.get(slug, 0)) for slug, name in self._sums().platforms()])
+        platforms = sorted({(cell.platform__name, cell.platform__slug) for cell in self._cells})
+        menu = [(slug, name, self._number("platform__slug", slug)) for name, slug in platforms]
+        return [("", "All platforms", self._number("platform__slug")), *menu]
 
     def affiliate_options(self) -> list[Option]:
         """The menu of the affiliates with the most posts, and the chosen one; none where all are one affiliate's."""
         if "affiliate" in self.kept:
             return []
-        chosen = as_uuid(self.wanted.affiliate)
-        affiliates = AffiliateRollUp.objects.filter(**self.kept).affiliates(MENU_LENGTH, chosen=chosen)
-        counts = self._counts("affiliate", "affiliate", affiliate__in=[pk for pk, _ in affiliates])
-        return with_all("All affiliates", [(str(pk), name, counts.get(pk, 0)) for pk, name in affiliates])
-
-    def _counts(self, besides: str, column: str, **among: object) -> dict[Any, int]:
-        """How many posts each value of a column would leave, if that were chosen."""
-        rows: PostStateQuerySet | RollUpQuerySet
+        menu = AffiliateRollUp.objects.filter(**self.kept).affiliates(
+            MENU_LENGTH, among=Q(**self.wanted.chosen(besides="affiliate")), chosen=as_uuid(self.wanted.affiliate)
+        )
         if self.wanted.q:
-            rows = self._found()
+            menu = [(pk, name, self._number("affiliate", pk)) for pk, name, _ in menu]
+        return [("", "All affiliates", self._number("affiliate")), *((str(pk), name, n) for pk, name, n in menu)]
+
+    def _number(self, column: str = "", value: object = "") -> int:
+        """How many posts there would be if this were chosen in a column; nothing: if nothing were chosen there."""
+        chosen = self.wanted.chosen(besides=column) | ({column: value} if value else {})
+        if self.wanted.q:
+            cells = self._found_cells
         else:
-            rows = self._sums(by_affiliate=besides == "affiliate" or bool(self.wanted.affiliate))
-        return self.wanted.narrow(rows.filter(**among), besides=besides).counts_by(column)
+            cells = self._cells if column == "affiliate" else self._affiliates_cells
+            chosen.pop("affiliate", None)
+        return sum(
+            cell.n for cell in cells if all(str(getattr(cell, name)) == str(wanted) for name, wanted in chosen.items())
+        )
+
+    @cached_property
+    def _cells(self) -> list[Any]:
+        """Counts of all posts of the list, whatever is chosen or searched for."""
+        sums = AffiliateRollUp if "affiliate" in self.kept else DayRollUp
+        return sums.objects.filter(**self.kept).cells("platform__name")
+
+    @cached_property
+    def _affiliates_cells(self) -> list[Any]:
+        """Those of the chosen affiliate."""
+        if not self.wanted.affiliate:
+            return self._cells
+        return AffiliateRollUp.objects.filter(**self.kept).filter(affiliate=UUID(self.wanted.affiliate)).cells()
+
+    @cached_property
+    def _found_cells(self) -> list[Any]:
+        """Those of the posts that the search finds."""
+        return self._found().cells("affiliate")
 
     def _found(self) -> PostStateQuerySet:
         states = PostState.objects.standing().filter(**self.kept)
         return states.matching(self.wanted.q) if self.wanted.q else states
-
-    def _sums(self, *, by_affiliate: bool = False) -> RollUpQuerySet:
-        by_affiliate = by_affiliate or "affiliate" in self.kept
-        return (AffiliateRollUp if by_affiliate else DayRollUp).objects.filter(**self.kept)
 
 
 def status_options(counts: Mapping[str, int]) -> list[Option]:

@@ -1,5 +1,6 @@
 """The figures of the dashboard equal what plain SQL says, and add up."""
 
+from collections import Counter
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -31,6 +32,13 @@ def _sql(select: str, campaign: Campaign, rest: str = "") -> list[tuple[Any, ...
 
 def _sums(campaign: Campaign) -> Any:
     return DayRollUp.objects.filter(campaign=campaign)
+
+
+def _words(posts: Any) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for cell in posts.cells():
+        counts[cell.verdict] += cell.n
+    return dict(counts)
 
 
 def test_totals_equal_plain_sql(scene):
@@ -69,7 +77,7 @@ def test_a_claim_that_no_post_can_have_is_counted_as_one_and_left_out_of_the_sum
 
 
 def test_each_word_counts_its_posts(scene):
-    counts = _sums(scene.campaign).counts_by("verdict")
+    counts = _words(_sums(scene.campaign))
     assert counts == {
         "matched": 1,
         "low": 1,
@@ -81,7 +89,7 @@ def test_each_word_counts_its_posts(scene):
         "pending": 1,
     }
     states = PostState.objects.filter(campaign=scene.campaign)
-    assert states.counts_by("verdict") == counts
+    assert _words(states) == counts
 
 
 def test_money_at_risk_equals_plain_sql(scene):
