@@ -11,6 +11,8 @@ from django.db.models import Case, Count, DateField, ExpressionWrapper, F, Q, Va
 
 from config.bulk import array
 
+from platforms.links import NeedsNetwork, PostLink, identify
+
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
@@ -103,6 +105,16 @@ class PostQuerySet(models.QuerySet[Any]):
     def standing(self) -> Self:
         """Neither displaced by a proven owner nor merged into another."""
         return self.filter(displaced_at=None, merged_into=None)
+
+    def linked_by(self, text: str) -> Self:
+        """Those that a text names: by a link to them in any of its forms, or by their id in it."""
+        link = identify(text)
+        if isinstance(link, PostLink):
+            return self.filter(platform__slug=link.platform, external_id=link.external_id)
+        platforms = apps.get_model("platforms", "Platform").objects.values("pk")
+        if isinstance(link, NeedsNetwork):
+            return self.filter(Q(url=link.url) | ~Q(short_url="") & Q(short_url=link.url), platform__in=platforms)
+        return self.filter(external_id=text, platform__in=platforms)
 
     def of_content(self, platform_id: UUID, content_id: str) -> Self:
         """Those of one content: its id in their link, or at the platform's API."""

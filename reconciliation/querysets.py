@@ -340,10 +340,11 @@ class PostStateQuerySet(CountableQuerySet):
         return self.filter(is_standing=True)
 
     def matching(self, text: str) -> Self:
-        """Those whose title, address or affiliate contains the text, in any case."""
-        return self.filter(
-            Q(post__text__title__icontains=text) | Q(post__url__icontains=text) | Q(affiliate__name__icontains=text)
-        )
+        """Those whose title or affiliate contains the text, in any case, or whose link or id it is."""
+        titled = apps.get_model("campaigns", "PostText").objects.filter(title__icontains=text).values("post")
+        linked = apps.get_model("campaigns", "Post").objects.linked_by(text).order_by().values("pk")
+        theirs = self.filter(affiliate__name__icontains=text).order_by().values("pk")
+        return self.filter(pk__in=titled.union(linked, theirs, all=True))
 
     def in_order(self, ids: Sequence[UUID]) -> list["PostState"]:
         """Those of these posts, in their order, with all that a row shows."""

@@ -5,11 +5,12 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Upper
 
 from affiliates.models import Affiliate
 from campaigns import landing, plans
@@ -407,6 +408,9 @@ class PostText(models.Model):
     author_handle = models.CharField(max_length=120, blank=True)
 
     objects = PostTextQuerySet.as_manager()
+
+    class Meta:
+        indexes = [GinIndex(OpClass(Upper("title"), name="gin_trgm_ops"), name="posttext_title")]  # a part of a title
 
     def __str__(self) -> str:
         return self.title

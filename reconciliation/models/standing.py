@@ -93,6 +93,14 @@ class PostState(models.Model):
             models.Index(
                 fields=["affiliate", "-claimed_at", "-post"], condition=Q(is_standing=True), name="state_of_affiliate"
             ),
+            # ... and a campaign's, the costliest first
+            models.Index(
+                F("campaign"),
+                F("money_at_risk").desc(nulls_last=True),
+                F("post").desc(),
+                condition=Q(is_standing=True),
+                name="state_costliest",
+            ),
             # since when a campaign's figures hold
             models.Index(fields=["campaign", "last_fetched_at"], condition=Q(is_standing=True), name="state_as_of"),
         ]

@@ -59,7 +59,10 @@ def test_what_nobody_knows_is_a_dash_and_what_is_not_judged_waits(read):
         ("?verdict=high&platform=reddit", []),
         ("?q=THE+MED", ["medium"]),
         ("?q=AAAAAAAAAAA", ["post_missing"]),
+        ("?q=https://youtu.be/AAAAAAAAAAA?si=x", ["post_missing"]),
         ("?q=anders", ["medium"]),
+        ("?q=the&verdict=high&platform=youtube", ["high"]),
+        ("?q=100%25", []),
         ("?sort=-claimed&verdict=low", ["low"]),
     ],
 )
