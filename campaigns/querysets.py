@@ -10,7 +10,6 @@ from django.db import connection, models
 from django.db.models import Case, Count, DateField, ExpressionWrapper, F, Q, Value, When
 
 from config.bulk import array
-
 from platforms.links import NeedsNetwork, PostLink, identify
 
 if TYPE_CHECKING:

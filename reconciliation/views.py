@@ -298,12 +298,14 @@ def _posts(request: AuthenticatedRequest, *, sort: str, **kept: object) -> PostL
 
 def _page_of(request: AuthenticatedRequest, posts: PostList, **shown: Any) -> dict[str, Any]:
     """A page of posts with its filters, as _posts.html shows it."""
-    page = Paginator(range(posts.count), POSTS_A_PAGE).get_page(request.GET.get("page"))
+    places: Any = range(posts.count)
+    page = Paginator(places, POSTS_A_PAGE).get_page(request.GET.get("page"))
     ids = posts.states().values_list("pk", flat=True)[max(page.start_index() - 1, 0) : page.end_index()]
+    page.object_list = PostState.objects.in_order(list(ids))
     return {
         "wanted": posts.wanted,
         "page_obj": page,
-        "rows": [rows.verdict_row(state, **shown) for state in PostState.objects.in_order(list(ids))],
+        "rows": [rows.verdict_row(state, **shown) for state in page],
         "columns": rows.post_columns(**shown),
         "verdict_options": posts.verdict_options(),
         "platform_options": posts.platform_options(),
