@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import IO, Any
@@ -12,6 +13,7 @@ from rest_framework.parsers import BaseParser
 
 MAX_DEPTH = 20
 MAX_INTEGER_DIGITS = 20
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class BodyTooLarge(APIException):
@@ -101,5 +103,5 @@ def _check(value: Any, *, path: str, depth: int) -> None:
 def _check_text(text: str, *, field: str) -> None:
     if "\0" in text:
         raise FieldParseError(field, "a NUL character is not allowed.")
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if _SURROGATE.search(text):
         raise FieldParseError(field, "this is not valid Unicode (a lone surrogate).")
