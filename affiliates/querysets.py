@@ -1,17 +1,19 @@
 """Sets of keys and affiliates that have a name."""
 
-from datetime import timedelta
+from dataclasses import astuple, dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-from django.db import models
+from django.db import connection, models
 from django.db.models import Q
 
 from config import clock
+from config.ids import new_id
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
-    from affiliates.models import IdempotencyKey, User
+    from affiliates.models import User
 
 
 IDEMPOTENCY_KEYS_KEPT_FOR = timedelta(hours=24)
@@ -25,34 +27,64 @@ class ApiKeyQuerySet(models.QuerySet[Any]):
         return self.filter(Q(expires_at=None) | Q(expires_at__gt=clock.now()), revoked_at=None, user__is_active=True)
 
 
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """What was answered to a request with a key. `digest` tells which request; without a `body` it held a secret."""
+
+    digest: str
+    status: int
+    location: str
+    body: bytes | None
+
+
 class IdempotencyKeyQuerySet(models.QuerySet[Any]):
     """Requests with a key of their sender's."""
 
-    def take(self, *, user: "User", key: str) -> "tuple[IdempotencyKey | None, bool]":
-        """The request that was answered under this key, if any, and whether the key is the caller's until the end of
-        the transaction: it isn't while somebody else's has it. One statement, and nobody waits.
+    def take(self, *, user: "User", key: str) -> tuple[KeptAnswer | None, bool]:
+        """What was answered under this key, if anything, and whether the key is the caller's until the end of the
+        transaction: it isn't while somebody else has it. One statement, and nobody waits.
 
-        Its look is a moment older than its lock. Who was answered in between is met by the unique key.
+        Its look is a moment older than its lock. Who was answered in between is met by `keep`.
         """
-        row: IdempotencyKey
-        [row] = self.raw(
-            """
-            SELECT saved.*, pg_try_advisory_xact_lock(hashtextextended(%s, 0)) AS is_taken
-            FROM (SELECT) AS one LEFT JOIN affiliates_idempotencykey AS saved
-                ON saved.user_id = %s AND saved.key = %s AND saved.livemode IS NOT DISTINCT FROM %s
-            """,
-            [f"idempotency {user.pk} {user.livemode} {key}", user.pk, key, user.livemode],
-        )
-        is_taken: bool = row.is_taken  # type: ignore[attr-defined]  # a column of this query
-        if row.pk and row.created_at > clock.now() - IDEMPOTENCY_KEYS_KEPT_FOR:
-            return row, is_taken
-        if row.pk and is_taken:
-            row.delete()  # it has run out, and nobody has come round to forgetting it
-        return None, is_taken
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT saved.digest, saved.status, saved.location, saved.body,
+                    pg_try_advisory_xact_lock(hashtextextended(%s, 0))
+                FROM (SELECT) AS one LEFT JOIN affiliates_idempotencykey AS saved
+                    ON saved.user_id = %s AND saved.key = %s AND saved.livemode IS NOT DISTINCT FROM %s
+                    AND saved.created_at > %s
+                """,
+                [f"idempotency {user.pk} {user.livemode} {key}", user.pk, key, user.livemode, _oldest()],
+            )
+            *answer, is_taken = cursor.fetchone()
+        return (KeptAnswer(*answer) if answer[0] else None), is_taken
+
+    def keep(self, answer: KeptAnswer, *, user: "User", key: str) -> bool:
+        """Keep what is answered under this key, in place of what has run out. False where another answer is kept."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                INSERT INTO affiliates_idempotencykey AS saved
+                    (id, created_at, user_id, livemode, key, digest, status, location, body)
+                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+                ON CONFLICT (user_id, key, livemode) DO UPDATE SET created_at = EXCLUDED.created_at,
+                    digest = EXCLUDED.digest, status = EXCLUDED.status, location = EXCLUDED.location,
+                    body = EXCLUDED.body
+                WHERE saved.created_at <= %s
+                """,
+                [new_id(), clock.now(), user.pk, user.livemode, key, *astuple(answer), _oldest()],
+            )
+            return bool(cursor.rowcount)
 
     def run_out(self) -> Self:
         """Those to forget."""
-        return self.filter(created_at__lte=clock.now() - IDEMPOTENCY_KEYS_KEPT_FOR)
+        return self.filter(created_at__lte=_oldest())
+
+
+def _oldest() -> datetime:
+    """When a key that runs out now was kept."""
+    return clock.now() - IDEMPOTENCY_KEYS_KEPT_FOR
 
 
 class AffiliateQuerySet(models.QuerySet[Any]):

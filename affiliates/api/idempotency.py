@@ -16,7 +16,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -27,6 +27,7 @@ from rest_framework.views import APIView
 
 from affiliates.errors import KeyInUseError, KeyMalformedError, KeyReusedError, ShownOnceError
 from affiliates.models import IdempotencyKey
+from affiliates.querysets import KeptAnswer
 from config.errors import DomainError
 
 HEADER = "Idempotency-Key"
@@ -63,9 +64,9 @@ def _answer_once(view: APIView, request: Request, work: Callable[[], Response]) 
         raise KeyMalformedError("A key is 1 to 255 visible ASCII characters.")
     digest = _digest_of(request)
     with transaction.atomic():
-        saved, is_ours = IdempotencyKey.objects.take(user=user, key=key)
-        if saved:
-            return _replay(saved, digest)
+        kept, is_ours = IdempotencyKey.objects.take(user=user, key=key)
+        if kept:
+            return _replay(kept, digest)
         if not is_ours:
             raise KeyInUseError("The first request with this key is still at work.")
         try:
@@ -74,27 +75,25 @@ def _answer_once(view: APIView, request: Request, work: Callable[[], Response]) 
         except REFUSALS as error:
             refusal = error  # and the transaction ends as it would have without a key
         else:
-            _save(IdempotencyKey(user=user, livemode=user.livemode, key=key, digest=digest), response)
+            if not IdempotencyKey.objects.keep(_answer_in(response, digest), user=user, key=key):
+                raise KeyInUseError("Another request with this key was faster.")  # and what is ours is undone
             return response
     raise refusal
 
 
-def _save(row: IdempotencyKey, response: HttpResponse) -> None:
-    row.status, row.location = response.status_code, response.get("Location", "")
-    row.body = None if "no-store" in response.get("Cache-Control", "") else response.content
-    try:
-        row.save(force_insert=True)
-    except IntegrityError as error:  # somebody was answered under it between our look and our lock: undo what is ours
-        raise KeyInUseError("Another request with this key was faster.") from error
+def _answer_in(response: Response, digest: str) -> KeptAnswer:
+    holds_a_secret = "no-store" in response.get("Cache-Control", "")
+    body = None if holds_a_secret else response.content
+    return KeptAnswer(digest, response.status_code, response.get("Location", ""), body)
 
 
-def _replay(saved: IdempotencyKey, digest: str) -> HttpResponse:
-    if saved.digest != digest:
+def _replay(kept: KeptAnswer, digest: str) -> HttpResponse:
+    if kept.digest != digest:
         raise KeyReusedError("This key stands for another request: take a new one.")
-    if saved.body is None:
+    if kept.body is None:
         raise ShownOnceError("This was done already, and its answer, which held a secret, was shown that once.")
-    headers = {"Idempotent-Replayed": "true"} | ({"Location": saved.location} if saved.location else {})
-    return HttpResponse(bytes(saved.body), "application/json", saved.status, headers=headers)
+    headers = {"Idempotent-Replayed": "true"} | ({"Location": kept.location} if kept.location else {})
+    return HttpResponse(bytes(kept.body), "application/json", kept.status, headers=headers)
 
 
 def _digest_of(request: Request) -> str:

@@ -162,11 +162,8 @@ class LinksSerializer(Shown):
     metrics = serializers.URLField()
 
     def to_representation(self, post: Post) -> dict[str, str]:
-        request = self.context["request"]
-        return {
-            "self": reverse("api-submission", [post.pk], request=request),
-            "metrics": reverse("api-submission-metrics", [post.pk], request=request),
-        }
+        own = reverse("api-submission", [post.pk], request=self.context["request"])
+        return {"self": own, "metrics": f"{own}/metrics"}
 
 
 class AcceptedSerializer(Shown):

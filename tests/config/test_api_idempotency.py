@@ -10,7 +10,6 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from affiliates import services
-from affiliates.api import idempotency
 from affiliates.models import ApiKey, AuditEvent, IdempotencyKey
 from affiliates.querysets import IdempotencyKeyQuerySet
 from affiliates.tasks import forget_idempotency_keys
@@ -195,12 +194,12 @@ def test_what_is_recorded_of_a_refusal_stays_on_record(world, submit, client_of)
 
 
 def test_a_fault_undoes_the_work_and_leaves_no_key(submit, monkeypatch):
-    def fail(*args):
+    def fail(*args, **kwargs):
         raise RuntimeError
 
     before = rows()
     with monkeypatch.context() as patch:
-        patch.setattr(idempotency, "_save", fail)  # the work is done, its answer is not saved yet
+        patch.setattr(IdempotencyKeyQuerySet, "keep", fail)  # the work is done, its answer is not saved yet
         with pytest.raises(RuntimeError):
             submit(5, "one")
     assert rows() == before
