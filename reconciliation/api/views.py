@@ -257,6 +257,7 @@ class RunCancel(GenericAPIView[Run]):
     permission_classes = [HasScope, ManagesAnAdvertiser]
     serializer_class = RunWithReportSerializer
 
+    @idempotent
     @extend_schema(request=NoFields, responses=RunWithReportSerializer)
     def post(self, request: Request, run_id: UUID) -> Response:
         """Take back the looks that are not begun and that nothing else wants. 409 where there is nothing left to do."""
