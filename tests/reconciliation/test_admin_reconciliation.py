@@ -69,7 +69,7 @@ def test_a_run_shows_how_far_it_is(client, staff):
     first = Job.objects.filter(state="due").latest("id")
     Job.objects.filter(pk=first.pk).update(state="dead", last_error="unavailable: http_503")
     for url in (page(run), listed("reconciliation_run")):
-        assert "0 of 2 done, 1 dead" in client.get(url).content.decode()
+        assert "0 of 2 done, 1 dead, 0 discarded" in client.get(url).content.decode()
     assert "unavailable: http_503" in client.get(page(run)).content.decode()
     all_jobs = listed("reconciliation_job") + f"?run_jobs__run__id__exact={run.pk}"
     assert client.get(all_jobs).context["cl"].result_count == 2

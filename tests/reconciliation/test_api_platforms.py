@@ -277,7 +277,7 @@ def test_listed_posts_are_looked_at(staff, claims, drain_all, sandbox, slash):
     shown = answer.json()
     assert answer["Location"] == f"http://testserver/api/v1/reconciliation/runs/{run.pk}"
     assert (shown["id"], shown["state"]) == (str(run.pk), "running")
-    assert shown["looks"] == {"total": 2, "done": 0, "dead": 0, "pending": 2}
+    assert shown["looks"] == {"total": 2, "done": 0, "dead": 0, "discarded": 0, "pending": 2}
     assert shown["scope"] == {"platform": "youtube", "posts": [str(post.pk) for post in posts[:2]]}
     assert AuditEvent.objects.filter(action="run.requested", object_id=run.pk).exists()
     with after(seconds=5):
@@ -319,7 +319,7 @@ def test_all_that_is_due_joins_a_run_as_it_is(staff, claims, drain_all):
     assert {job.post for job in jobs_of(answer.json()["id"])} == set(due)
     assert list(Job.objects.order_by("pk").values()) == before
     assert drain_all() == 3
-    assert staff.get(answer["Location"]).json()["looks"] == {"total": 2, "done": 2, "dead": 0, "pending": 0}
+    assert staff.get(answer["Location"]).json()["looks"] == {"total": 2, "done": 2, "dead": 0, "discarded": 0, "pending": 0}
 
 
 def test_of_more_than_a_run_takes_the_most_urgent_join(staff, claims, monkeypatch):

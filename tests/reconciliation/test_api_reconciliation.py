@@ -77,14 +77,14 @@ def test_a_manager_has_the_posts_of_a_campaign_looked_at_again(manager, settled,
     shown = answer.json()
     assert answer["Location"] == f"http://testserver{RUNS}/{run.pk}"
     assert (shown["id"], shown["state"], shown["scope"]) == (str(run.pk), "running", {"campaign": str(ours.pk)})
-    assert shown["looks"] == {"total": 3, "done": 0, "dead": 0, "pending": 3}
+    assert shown["looks"] == {"total": 3, "done": 0, "dead": 0, "discarded": 0, "pending": 3}
     assert shown["requested_by"]["id"] == str(run.requested_by_id)
     assert _posts_of(run.pk) == {settled[name].post.pk for name in ("honest", "low", "high")}
     assert AuditEvent.objects.filter(action="run.requested", object_id=run.pk).exists()
     Job.objects.filter(post=settled["high"].post, state="due").update(state="dead")
     drain_all()
     found = manager.get(answer["Location"]).json()
-    assert (found["state"], found["looks"]) == ("finished", {"total": 3, "done": 2, "dead": 1, "pending": 0})
+    assert (found["state"], found["looks"]) == ("finished", {"total": 3, "done": 2, "dead": 1, "discarded": 0, "pending": 0})
     assert ReconciliationLog.objects.count() == 4  # a counted verdict stands
 
 
@@ -311,4 +311,4 @@ def test_lists_take_few_queries_however_long_they_are(manager, staff, settled, o
         assert queries(staff, RESULTS) == 2
         assert queries(staff, f"{RESULTS}/{ReconciliationLog.objects.latest('processed_at').pk}") == 2
         assert queries(manager, RUNS) == 3
-        assert queries(manager, f"{RUNS}/{run}") == 3
+        assert queries(manager, f"{RUNS}/{run}") == 5
