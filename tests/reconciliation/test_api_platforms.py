@@ -319,7 +319,8 @@ def test_all_that_is_due_joins_a_run_as_it_is(staff, claims, drain_all):
     assert {job.post for job in jobs_of(answer.json()["id"])} == set(due)
     assert list(Job.objects.order_by("pk").values()) == before
     assert drain_all() == 3
-    assert staff.get(answer["Location"]).json()["looks"] == {"total": 2, "done": 2, "dead": 0, "discarded": 0, "pending": 0}
+    looks = staff.get(answer["Location"]).json()["looks"]
+    assert looks == {"total": 2, "done": 2, "dead": 0, "discarded": 0, "pending": 0}
 
 
 def test_of_more_than_a_run_takes_the_most_urgent_join(staff, claims, monkeypatch):

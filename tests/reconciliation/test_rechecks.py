@@ -205,6 +205,7 @@ def test_money_decides_among_rechecks(claim, drain_all, world_post, campaign):
 def test_a_recheck_has_its_turn_before_claims_that_came_hours_later(
     campaign, claim, drain_all, world_post, monkeypatch
 ):
+    monkeypatch.setattr(jobs, "BATCH", 1)
     monkeypatch.setattr("platforms.adapters.youtube.YouTubeAdapter.batch_size", 1)
     old = claim(AffiliateFactory(), campaign, world_post(), 1).post
     drain_all()

@@ -12,7 +12,7 @@ from campaigns.models import CampaignPlatform, Post
 from config import clock
 from reconciliation.errors import RunOverError
 from reconciliation.models import Job, PlatformReport, ReconciliationLog, Run
-from reconciliation.services import runs, withdrawing
+from reconciliation.services import jobs, runs, withdrawing
 from tests.factories import TODAY, AffiliateFactory, CampaignFactory, MembershipFactory, UserFactory
 from tests.reconciliation.support import NEVER_THERE, leased, unchanged
 
@@ -43,6 +43,7 @@ def states(*posts):
 
 
 def test_what_is_not_begun_and_nobody_else_wants_is_taken_back(posts, claim, campaign, monkeypatch):
+    monkeypatch.setattr(jobs, "BATCH", 1)
     monkeypatch.setattr("platforms.adapters.youtube.YouTubeAdapter.batch_size", 1)
     run = run_of(*posts)
     begun = leased().jobs[0].post
@@ -171,10 +172,10 @@ def test_a_dead_look_is_given_up_for_a_reason_that_is_kept(posts, campaign, clai
 def test_staff_discard_dead_jobs_and_say_why(posts, client):
     client.force_login(UserFactory(is_staff=True, is_superuser=True))
     run_of(*posts)
-    jobs = list(Job.objects.filter(state="due"))
-    Job.objects.filter(pk__in=[job.pk for job in jobs[:2]]).update(state="dead", last_error="unavailable: http_503")
+    due = list(Job.objects.filter(state="due"))
+    Job.objects.filter(pk__in=[job.pk for job in due[:2]]).update(state="dead", last_error="unavailable: http_503")
     page = reverse("admin:reconciliation_job_changelist")
-    chosen = {"action": "discard", "_selected_action": [str(job.pk) for job in jobs]}
+    chosen = {"action": "discard", "_selected_action": [str(job.pk) for job in due]}
     asked = client.post(page, chosen).content.decode()
     assert asked.count("unavailable: http_503") == 2
     assert "This field is required" in client.post(page, chosen | {"reason": "  "}).content.decode()
