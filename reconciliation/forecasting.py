@@ -18,10 +18,10 @@ DAYS = 7
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """Posts that were claimed so long ago, and are looked at by a plan for so long still."""
+    """Posts that were claimed so long ago, and are looked at by a plan for so long still; so many on average."""
 
     plan: Plan
-    posts: int
+    posts: float
     age: timedelta
     left: timedelta
 
@@ -75,9 +75,9 @@ def forecast(*, own: Sequence[Crowd], others: Sequence[Crowd], looks_a_call: int
 
 
 def _looks(crowds: Sequence[Crowd]) -> list[int]:
-    looks = [0] * DAYS
+    looks = [0.0] * DAYS
     for crowd in crowds:
         for day in range(DAYS):
             start, end = crowd.age + day * DAY, crowd.age + min((day + 1) * DAY, crowd.left)
             looks[day] += crowd.posts * looks_between(crowd.plan, start, end)
-    return looks
+    return [round(number) for number in looks]

@@ -1,19 +1,21 @@
 """Forecasts: what a campaign's plans need of the call budgets, from the posts that there are."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection as database
+from django.db.models import Exists, OuterRef, Q, Sum
 
 from campaigns.models import Campaign, CampaignPlatform
-from campaigns.plans import DAY
+from campaigns.plans import DAY, Plan
 from config import clock
 from platforms.adapters import ADAPTER_CLASSES
+from platforms.models import Connection
 from reconciliation.forecasting import Crowd, Forecast, forecast
+from reconciliation.models import AffiliateRollUp, DayRollUp
 
 LONGEST_AFTER_END = timedelta(days=366 + 60 + 2)
 """The longest claim window, the longest that sales may lag, and a time zone's share of a day."""
@@ -37,9 +39,10 @@ class PlatformForecast:
 
 
 def forecasts(*, campaign: Campaign) -> list[PlatformForecast]:
-    """What the looks planned for a campaign need, by platform; two queries. A post's age is that of its first claim.
+    """What the looks planned for a campaign need, by platform; a few queries, of roll-ups only.
 
-    Only posts that the application's own connection asks for: an affiliate's connection has a budget of its own.
+    Only posts that the application's own connection asks for: an affiliate's connection has a budget of its own. How
+    many of a day's posts these are is taken from all of the campaign's.
     """
     now = clock.now()
     running = list(
@@ -60,41 +63,46 @@ def _forecast(assigned: CampaignPlatform, crowds: dict[UUID, list[Crowd]]) -> Fo
 
 
 def _crowds(livemode: bool, platform_ids: Sequence[UUID], now: datetime) -> dict[UUID, dict[UUID, list[Crowd]]]:
-    """By platform and campaign, of those whose looks have not ended."""
+    """By platform and campaign, of those whose looks have not ended, from the roll-ups."""
     assigned = CampaignPlatform.objects.filter(
         campaign__livemode=livemode, campaign__ends_on__gte=now - LONGEST_AFTER_END, platform__in=platform_ids
     ).select_related("campaign__advertiser")
     lasting = {
-        (row.campaign_id, row.platform_id): (row.plan, left)
+        (row.campaign_id, row.platform_id): row
         for row in assigned
-        if (left := row.campaign.looks_end_at - now) > timedelta()
+        if row.campaign.looks_end_at > now and row.plan != Plan()
     }
-    with database.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT post.campaign_id, post.platform_id,
-                   greatest(0, floor(extract(epoch FROM %(now)s - post.created_at) / 86400))::int, count(*)
-            FROM campaigns_post post
-            WHERE post.campaign_id = ANY(%(campaigns)s) AND post.platform_id = ANY(%(platforms)s)
-                AND post.is_identified AND post.displaced_at IS NULL AND post.merged_into_id IS NULL
-                AND NOT EXISTS (
-                    SELECT FROM platforms_connection lane
-                    WHERE lane.platform_id = post.platform_id AND lane.affiliate_id = post.affiliate_id
-                        AND lane.livemode = %(livemode)s AND lane.state <> 'disconnected'
-                )
-            GROUP BY 1, 2, 3
-            """,
-            {
-                "now": now,
-                "campaigns": list({campaign for campaign, _ in lasting}),
-                "platforms": list(platform_ids),
-                "livemode": livemode,
-            },
-        )
-        counted = cursor.fetchall()
+    campaign_ids = {campaign_id for campaign_id, _ in lasting}
+    shares = _shares(campaign_ids, platform_ids, livemode)
+    by_day = DayRollUp.objects.filter(campaign__in=campaign_ids, platform__in=platform_ids).exclude(
+        verdict="post_missing"
+    )
     crowds: dict[UUID, dict[UUID, list[Crowd]]] = defaultdict(lambda: defaultdict(list))
-    for campaign_id, platform_id, age_d, posts in counted:
-        if (campaign_id, platform_id) in lasting:
-            plan, left = lasting[campaign_id, platform_id]
-            crowds[platform_id][campaign_id].append(Crowd(plan, posts, age_d * DAY, left))
+    for campaign_id, platform_id, day, posts in (
+        by_day.order_by().values_list("campaign", "platform", "day").annotate(posts=Sum("claiming_count"))
+    ):
+        if row := lasting.get((campaign_id, platform_id)):
+            age = (row.campaign.advertiser.today - day).days * DAY
+            of_ours = posts * shares.get((campaign_id, platform_id), 1.0)
+            crowds[platform_id][campaign_id].append(Crowd(row.plan, of_ours, age, row.campaign.looks_end_at - now))
     return crowds
+
+
+def _shares(
+    campaign_ids: Collection[UUID], platform_ids: Sequence[UUID], livemode: bool
+) -> dict[tuple[UUID, UUID], float]:
+    """Which part of a campaign's posts on a platform the application's own connection asks for."""
+    lanes = Connection.objects.standing().filter(
+        platform=OuterRef("platform"), affiliate=OuterRef("affiliate"), livemode=livemode
+    )
+    of_connected = AffiliateRollUp.objects.filter(campaign__in=campaign_ids, platform__in=platform_ids).alias(
+        is_connected=Exists(lanes)
+    )
+    counts = of_connected.order_by().values_list("campaign", "platform")
+    return {
+        (campaign_id, platform_id): 1 - (connected or 0) / posts
+        for campaign_id, platform_id, posts, connected in counts.annotate(
+            posts=Sum("post_count"), connected=Sum("post_count", filter=Q(is_connected=True))
+        )
+        if posts > 0
+    }

@@ -1,13 +1,14 @@
 """What a campaign's plans need of the call budgets, over the API and on its pages."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
-from campaigns.models import CampaignPlatform, Post
+from campaigns.models import CampaignPlatform
 from platforms.models import Platform
 from platforms.services.settings import configure
-from tests.factories import TODAY, CampaignFactory, ConnectionFactory, PostFactory, UserFactory
+from reconciliation.models import AffiliateRollUp, DayRollUp
+from tests.factories import AffiliateFactory, CampaignFactory, ConnectionFactory, UserFactory
 from tests.reconciliation.support import unchanged
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("today")]
@@ -17,13 +18,18 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("today")]
 def campaign(scene):
     CampaignPlatform.objects.filter(campaign=scene.campaign).exclude(platform__slug__in=("youtube", "reddit")).delete()
     CampaignPlatform.objects.filter(campaign=scene.campaign, platform__slug="youtube").update(recheck_plan="1h daily")
-    Post.objects.update(displaced_at=TODAY)  # what the scene has claimed does not count here
+    DayRollUp.objects.all().delete()  # what the scene has claimed does not count here
+    AffiliateRollUp.objects.all().delete()
     return scene.campaign
 
 
-def posts_of(campaign, number, **given):
-    for _ in range(number):
-        PostFactory(campaign=campaign, **given)
+def posts_of(campaign, number, *, age_d=0, affiliate=None, **given):
+    """So many posts of the campaign on YouTube, as roll-ups count them."""
+    sums = dict.fromkeys(("compared_count", "claimed_sum", "verified_sum", "over_claimed_sum", "money_sum"), 0)
+    row = {"campaign": campaign, "platform": Platform.objects.get(slug="youtube"), "verdict": "matched"} | sums
+    row |= {"post_count": number, "claiming_count": number} | given
+    DayRollUp.objects.create(day=campaign.advertiser.today - timedelta(days=age_d), **row)
+    AffiliateRollUp.objects.create(affiliate=affiliate or AffiliateFactory(), **row)
 
 
 def forecast_of(client, campaign):
@@ -33,15 +39,17 @@ def forecast_of(client, campaign):
 
 
 def test_a_forecast_counts_the_posts_that_the_application_asks_for(scene, campaign, client_of):
-    posts_of(campaign, 2)
-    posts_of(campaign, 1, created_at=TODAY - timedelta(days=3))
-    posts_of(campaign, 1, is_identified=False)
-    own = ConnectionFactory(platform=Platform.objects.get(slug="youtube"))
-    posts_of(campaign, 1, affiliate=own.affiliate)
-    posts_of(CampaignFactory(advertiser__livemode=False), 1)
+    posts_of(campaign, 40)
+    posts_of(campaign, 50, age_d=3)
+    posts_of(campaign, 5, verdict="post_missing")
+    posts_of(campaign, 5, claiming_count=0)  # of clicks alone
+    posts_of(campaign, 100, affiliate=ConnectionFactory(platform=Platform.objects.get(slug="youtube")).affiliate)
+    for elsewhere in (CampaignFactory(advertiser__livemode=False), CampaignFactory(ends_on=date(2026, 9, 1))):
+        CampaignPlatform.objects.filter(campaign=elsewhere).update(recheck_plan="daily")
+        posts_of(elsewhere, 1_000_000)
     found = forecast_of(client_of(scene.viewer), campaign)
     youtube, reddit = found["youtube"], found["reddit"]
-    assert [day["looks"] for day in youtube["days"]] == [3, 3, 3, 3, 3, 3, 3]
+    assert [day["looks"] for day in youtube["days"]] == [95] * 7  # half of the posts
     assert (youtube["recheck_plan"], youtube["calls_a_day"], youtube["fits"]) == ("1h daily", 8_000, True)
     assert [day["looks"] for day in reddit["days"]] == [0] * 7
     assert (reddit["recheck_plan"], reddit["sentence"]) == ("never", "No look is planned in the coming week.")
@@ -52,13 +60,13 @@ def test_other_campaigns_share_the_budget_and_stay_unseen(scene, campaign, clien
     configure(platform=youtube, by=UserFactory(), changes={"daily_quota": 2})
     posts_of(campaign, 1)
     crowded = CampaignFactory()
-    posts_of(crowded, 50)
+    posts_of(crowded, 57)
     assert forecast_of(client_of(scene.manager), campaign)["youtube"]["fits"]
     CampaignPlatform.objects.filter(campaign=crowded).update(recheck_plan="daily")
     told = forecast_of(client_of(scene.manager), campaign)["youtube"]
     assert not told["fits"]
     assert "later than planned" in told["sentence"]
-    assert "50" not in str(told)
+    assert "57" not in str(told)
     CampaignPlatform.objects.filter(campaign=crowded).update(recheck_plan="never")
     assert forecast_of(client_of(scene.manager), campaign)["youtube"]["fits"]
 
