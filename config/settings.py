@@ -136,6 +136,9 @@ else:
 DATABASES["default"] |= {
     "CONN_MAX_AGE": env.int("DATABASE_CONN_MAX_AGE_S", default=60),
     "CONN_HEALTH_CHECKS": True,
+    # A statement that a connection has asked a few times is planned once and then only run.
+    "OPTIONS": DATABASES["default"].get("OPTIONS", {})
+    | {"server_side_binding": True, "prepare_threshold": 3 if env.bool("DATABASE_PREPARE", default=True) else None},
 }
 DATABASE_DIRECT_URL = env.str("DATABASE_DIRECT_URL", default="")
 """The same database past a pooler, for the connection that listens: a pooler delivers no notifications."""
