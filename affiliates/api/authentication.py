@@ -30,8 +30,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         if scheme.lower() != b"bearer":
             return None
         text = given.strip().decode("ascii", "replace")
-        prefix = keys.prefix_of(text)
-        key = ApiKey.objects.usable().select_related("user__affiliate").filter(prefix=prefix or "").first()
+        key = ApiKey.objects.usable(keys.prefix_of(text) or "")
         if key is None or not keys.matches(text, key.digest):
             raise AuthenticationFailed("This API key is not valid.")
         self._note_use(key)
