@@ -8,6 +8,7 @@ from uuid import UUID
 from django.apps import apps
 from django.db import connection, models
 from django.db.models import Case, Count, DateField, ExpressionWrapper, F, Q, Value, When
+from django.db.models.expressions import RawSQL
 
 from config.bulk import array
 from platforms.links import NeedsNetwork, PostLink, identify
@@ -186,14 +187,22 @@ class ConversionQuerySet(models.QuerySet[Any]):
         return self.exclude(status="reversed")
 
 
-def _advertisers_of(user: "User | AnonymousUser", **role: str) -> "models.QuerySet[Any]":
-    memberships = apps.get_model("campaigns", "Membership").objects
-    return memberships.filter(user=user.pk, **role).values("advertiser_id")
+# Nearly every query of a request is narrowed by these two: as SQL they take the ORM no time to write.
+def _advertisers_of(user: "User | AnonymousUser", *, role: str | None = None) -> RawSQL:
+    return RawSQL(
+        "SELECT advertiser_id FROM campaigns_membership WHERE user_id = %s AND role = COALESCE(%s, role)",
+        [user.pk, role],
+    )
 
 
-def _joined_by(user: "User | AnonymousUser") -> "models.QuerySet[Any]":
-    enrolments = apps.get_model("campaigns", "Enrolment").objects
-    return enrolments.filter(affiliate__user=user.pk).exclude(status="removed").values("campaign_id")
+def _joined_by(user: "User | AnonymousUser") -> RawSQL:
+    return RawSQL(
+        """
+        SELECT campaign_id FROM campaigns_enrolment
+        WHERE status <> 'removed' AND affiliate_id = (SELECT id FROM affiliates_affiliate WHERE user_id = %s)
+        """,
+        [user.pk],
+    )
 
 
 def _in_mode_of(user: "User | AnonymousUser", path: str = "livemode") -> Q:

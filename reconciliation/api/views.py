@@ -345,9 +345,10 @@ class VerdictsExport(ExportView, ShowsVerdicts):
 
 def _campaign(campaigns: CampaignQuerySet, pk: UUID, refusal: type[DomainError]) -> Campaign:
     """The one of these campaigns that was named. Raises `refusal`, which does not say whether it exists elsewhere."""
-    campaign: Campaign | None = campaigns.select_related("advertiser").filter(pk=pk).first()
-    if campaign is None:
-        raise no_campaign(refusal)
+    try:
+        campaign: Campaign = campaigns.select_related("advertiser").get(pk=pk)
+    except Campaign.DoesNotExist as error:
+        raise no_campaign(refusal) from error
     return campaign
 
 
