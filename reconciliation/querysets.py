@@ -65,10 +65,10 @@ class AffiliateReportQuerySet(AppendOnlyQuerySet):
         return self.filter(post__in=_visible_posts(user))
 
     def with_verdicts(self) -> Self:
-        """Each with its post and its verdicts, newest first, in two queries."""
+        """Each with its post, and its verdicts in `latest_verdicts`, newest first, in two queries."""
         verdicts = apps.get_model("reconciliation", "ReconciliationLog").objects.for_results()
         return self.select_related("post__platform", "post__campaign", "post__affiliate").prefetch_related(
-            Prefetch("verdicts", verdicts.order_by("-processed_at", "-id"))
+            Prefetch("verdicts", verdicts.order_by("-processed_at", "-id"), to_attr="latest_verdicts")
         )
 
 

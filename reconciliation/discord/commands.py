@@ -281,7 +281,7 @@ def _verdict(post: Post) -> str:
 
 
 def _line(claim: AffiliateReport) -> str:
-    verdict = next(iter(claim.verdicts.all()), None)
+    verdict = next(iter(claim.latest_verdicts), None)
     level = f", {verdict.discrepancy_level.lower()}" if verdict and verdict.discrepancy_level else ""
     word = verdict.status.replace("_", " ").lower() + level if verdict else "pending"
     return f"{claim.claimed_at:%d %b %H:%M} UTC, {about(claim.post)}: {_claimed(claim)}: {word}"

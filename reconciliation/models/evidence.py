@@ -52,6 +52,9 @@ class AffiliateReport(AppendOnly):
 
     objects = AffiliateReportQuerySet.as_manager()  # type: ignore[misc]
 
+    latest_verdicts: "list[ReconciliationLog]"
+    """The newest first, where `with_verdicts` has looked them up."""
+
     class Meta:
         verbose_name = "affiliate report (claim)"
         verbose_name_plural = "affiliate reports (claims)"
