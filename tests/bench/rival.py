@@ -12,6 +12,7 @@ import hmac
 import json
 import os
 import pickle
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -37,6 +38,9 @@ BODY_LIMIT_BYTES = 256 * 1024
 CONTENT_LOCK, CONTENT_LOCKS = 1, 1024
 PAGE_SIZE = 50
 USE_NOTED_EVERY = timedelta(minutes=1)
+HEAD_START = timedelta(hours=8)
+GAP_S = 0.1
+_notified_at: dict[str, float] = {}
 QUEUE_SECRET = b"a secret as long as the real one, which signs what is queued"
 
 
@@ -207,36 +211,40 @@ CLAIM = """
     VALUES ($1, $2, $3, $4, $5, $6, 'api', $2, $7)
 """
 JOB = """
-    INSERT INTO reconciliation_job (id, created_at, post_id, connection_id, reason, priority, state, due_at, attempts,
-        last_error, request_id)
-    SELECT $1, $2, $3, lane.id, 'submission', 10, 'due', $2, 0, '', $4 FROM (
+    INSERT INTO reconciliation_job AS job (id, created_at, post_id, connection_id, reason, state, due_at, urgent_at,
+        attempts, last_error, request_id)
+    SELECT $1, $2, $3, lane.id, 'submission', 'due', $2, $4, 0, '', $5 FROM (
         SELECT id FROM platforms_connection
-        WHERE platform_id = $5 AND livemode = $6 AND (affiliate_id IS NULL OR affiliate_id = $7)
+        WHERE platform_id = $6 AND livemode = $7 AND (affiliate_id IS NULL OR affiliate_id = $8)
             AND state <> 'disconnected'
         ORDER BY affiliate_id NULLS LAST LIMIT 1
     ) AS lane
     ON CONFLICT (post_id) WHERE state IN ('due', 'leased') DO UPDATE SET
-        due_at = LEAST(reconciliation_job.due_at, EXCLUDED.due_at),
-        priority = LEAST(reconciliation_job.priority, EXCLUDED.priority),
-        connection_id = EXCLUDED.connection_id
+        due_at = LEAST(job.due_at, EXCLUDED.due_at),
+        urgent_at = LEAST(job.urgent_at, EXCLUDED.urgent_at),
+        connection_id = EXCLUDED.connection_id,
+        reason = CASE WHEN job.state = 'due' THEN EXCLUDED.reason ELSE job.reason END
     RETURNING connection_id
 """
 STATE = """
-    INSERT INTO reconciliation_poststate (post_id, current_claim_id) VALUES ($1, $2)
-    ON CONFLICT (post_id) DO UPDATE SET current_claim_id = EXCLUDED.current_claim_id, current_verdict_id = NULL
+    INSERT INTO reconciliation_poststate (post_id, campaign_id, platform_id, affiliate_id, is_standing,
+        current_claim_id, claimed_at, claimed_on, claimed_views, verdict, currency)
+    VALUES ($1, $2, $3, $4, true, $5, $6, $7, $8, 'pending', '')
+    ON CONFLICT (post_id) DO UPDATE SET current_claim_id = EXCLUDED.current_claim_id,
+        claimed_at = EXCLUDED.claimed_at, claimed_on = EXCLUDED.claimed_on, claimed_views = EXCLUDED.claimed_views,
+        current_verdict_id = NULL, verdict = 'pending', views_discrepancy = NULL, views_diff_pct = NULL,
+        money_at_risk = NULL, currency = ''
 """
-HINT = "INSERT INTO django_q_ormq (key, payload, lock) VALUES ('claimcheck', $1, $2)"
-ONCE = "SELECT pg_try_advisory_xact_lock(hashtext($1), hashtext($2))"
-KEPT = "SELECT request_hash, status, body FROM rival_idempotencykey WHERE principal = $1 AND key = $2"
+HINT = "INSERT INTO django_q_ormq (key, payload, lock) VALUES ($1, $2, now())"
+NOTIFY = "SELECT pg_notify('claimcheck_queue', $1)"
+ONCE = """
+    SELECT saved.digest, saved.status, saved.body, pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS is_ours
+    FROM (SELECT) AS one LEFT JOIN affiliates_idempotencykey AS saved
+        ON saved.user_id = $2 AND saved.livemode = $3 AND saved.key = $4
+"""
 KEEP = """
-    INSERT INTO rival_idempotencykey (principal, key, request_hash, status, body, created_at)
-    VALUES ($1, $2, $3, $4, $5, $6)
-"""
-IDEMPOTENCY_TABLE = """
-    CREATE TABLE IF NOT EXISTS rival_idempotencykey (
-        principal uuid NOT NULL, key varchar(128) NOT NULL, request_hash varchar(64) NOT NULL,
-        status smallint NOT NULL, body jsonb NOT NULL, created_at timestamptz NOT NULL, PRIMARY KEY (principal, key)
-    )
+    INSERT INTO affiliates_idempotencykey (id, created_at, user_id, livemode, key, digest, status, location, body)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, '', $8)
 """
 
 
@@ -250,21 +258,27 @@ async def submit(request: Request) -> Response:
         caller = await _caller(connection, request, {"submit"})
         given = _read(body)
         digest = hashlib.sha256(body).hexdigest()
+        owner = caller["user_id"], caller["livemode"]
         if once:
-            if not await connection.fetchval(ONCE, str(caller["id"]), once):
-                raise RefusedError(409, "in_progress")
-            if kept := await connection.fetchrow(KEPT, caller["id"], once):
-                if kept["request_hash"] != digest:
+            kept = await connection.fetchrow(ONCE, f"idempotency {owner} {once}", *owner, once)
+            if kept["digest"]:
+                if kept["digest"] != digest:
                     raise RefusedError(422, "key_reused")
                 return _json(kept["body"], kept["status"], {"Idempotent-Replayed": "true"})
+            if not kept["is_ours"]:
+                raise RefusedError(409, "key_in_use")
         status, answer = await _take(connection, caller, given, request_id, str(request.base_url))
+        told = _encoded(answer)
         if once:
-            await connection.execute(KEEP, caller["id"], once, digest, status, answer, datetime.now(UTC))
-    return _json(answer, status, {"X-Request-ID": request_id})
+            await connection.execute(KEEP, uuid7(), datetime.now(UTC), *owner, once, digest, status, told)
+    return _json(told, status, {"X-Request-ID": request_id})
 
 
-def _json(answer: object, status: int, headers: dict[str, str]) -> Response:
-    body = json.dumps(answer, separators=(",", ":"), ensure_ascii=False)
+def _encoded(answer: object) -> bytes:
+    return json.dumps(answer, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _json(body: bytes, status: int, headers: dict[str, str]) -> Response:
     return Response(body, status, headers, media_type="application/json")
 
 
@@ -301,9 +315,12 @@ async def _take(
         await connection.execute(TEXT, post, given.title, given.description)
     claim = uuid7()
     await connection.execute(CLAIM, claim, now, post, *given.figures, request_id)
-    lane = await connection.fetchval(JOB, uuid7(), now, post, request_id, platform, caller["livemode"], affiliate)
-    await connection.execute(STATE, post, claim)
-    await connection.execute(HINT, _task("reconciliation.tasks.drain_lane", str(lane)), now)
+    looked_for = platform, caller["livemode"], affiliate
+    lane = await connection.fetchval(JOB, uuid7(), now, post, now - HEAD_START, request_id, *looked_for)
+    place = given.campaign, platform, affiliate
+    day = now.astimezone(ZoneInfo(campaign["time_zone"])).date()
+    await connection.execute(STATE, post, *place, claim, now, day, given.claimed_views)
+    await _hint(connection, "reconciliation.tasks.drain_lane", str(lane))
     outcome = "new_claim" if mine else "new_post"
     return 202, _accepted(base_url, post, link.canonical_url, given, outcome, claim, now)
 
@@ -321,6 +338,15 @@ def _check(campaign: asyncpg.Record, given: Submission) -> None:
         raise RefusedError(400, "platform_not_assigned", "platform")
     if given.figures == (None, None, None):
         raise RefusedError(400, "nothing_claimed", "claimed_views")
+
+
+async def _hint(connection: asyncpg.Connection, name: str, *args: str) -> None:
+    """Queue a task, and wake whoever hands tasks out, at most once in GAP_S for tasks alike."""
+    key = f"claimcheck:{hashlib.blake2s(repr((name, args, {})).encode(), digest_size=16).hexdigest()}"
+    await connection.execute(HINT, key, _task(name, *args))
+    if _notified_at.get(key, 0.0) < time.monotonic() - GAP_S:
+        _notified_at[key] = time.monotonic()
+        await connection.execute(NOTIFY, key)
 
 
 def _task(name: str, *args: str) -> str:
@@ -398,7 +424,7 @@ async def history(request: Request, cursor: str = "", page_size: int = PAGE_SIZE
         asked = f"&page_size={page_size}" if "page_size" in request.query_params else ""
         following = f"{request.base_url}{request.url.path[1:]}?cursor={quote(position)}{asked}"
     results = [_claim(claim, verdicts.get(claim["id"], [])) for claim in page]
-    return _json({"next": following, "previous": None, "results": results}, 200, {})
+    return _json(_encoded({"next": following, "previous": None, "results": results}), 200, {})
 
 
 def _claim(claim: asyncpg.Record, verdicts: list[asyncpg.Record]) -> dict[str, Any]:

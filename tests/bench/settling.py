@@ -67,8 +67,8 @@ def settle_by_queue(database: str, lane: UUID) -> int:
     due = Job.objects.in_lane(lane).due(clock.now()).count()
     broker: Any = get_broker()
     enqueue("reconciliation.tasks.drain_lane", str(lane))
-    while packages := broker.dequeue():
-        for number, payload in packages:
+    while Job.objects.in_lane(lane).due(clock.now()).exists():
+        for number, payload in broker.dequeue() or []:
             task: Any = SignedPackage.loads(payload)
             if task["func"] == "reconciliation.tasks.drain_lane":
                 tasks.drain_lane(*task["args"])

@@ -13,8 +13,8 @@ from django.db import connection
 
 from config.demo.http import call
 from config.demo.processes import free_port
-from tests.bench import endpoints, load, rival
-from tests.bench.harness import Bench, Bound, at_least, at_most, execute
+from tests.bench import endpoints, load
+from tests.bench.harness import Bench, Bound, at_least, at_most
 from tests.bench.settling import settled_world
 from tests.bench.world import World, video
 from tests.config.programs import await_that, running, serving
@@ -40,7 +40,6 @@ def measure(bench: Bench) -> None:
 @contextmanager
 def servers(bench: Bench) -> Iterator[tuple[int, int]]:
     """Ours and the rival's, both on the database in use: their ports."""
-    execute(rival.IDEMPOTENCY_TABLE)
     ours, theirs = free_port(0), free_port(0)
     given = connection.settings_dict
     address = f"postgresql://{given['USER']}@/{given['NAME']}?host={given['HOST']}&port={given['PORT']}"

@@ -4,15 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db import transaction
+
 from affiliates import keys
 from affiliates.models import Affiliate, ApiKey, User
 from campaigns.models import Campaign, Enrolment
 from config import clock
 from platforms.metrics import Availability, PostReading, UnifiedMetrics
 from platforms.models import Connection, Platform
+from reconciliation.models import AffiliateReport, Job, PostState
+from reconciliation.services.jobs import request_looks
 from tests.bench.harness import execute
 from tests.factories import CampaignFactory, MembershipFactory, UserFactory
 
+CHUNK = 10_000
 OTHERS = 20
 """Managers and staff: so many that none of them meets the throttle either."""
 
@@ -67,12 +72,12 @@ def videos(number: int) -> list[str]:
 def add_claims(world: World, videos: Sequence[str]) -> None:
     """A post with one claim and one due look for each of these YouTube ids, turn by turn for the affiliates.
 
-    They were claimed one after the other in the last twenty days.
+    They were claimed one after the other in the last twenty days, and are due in that order.
     """
     execute(
         """
         CREATE TEMPORARY TABLE fresh AS
-        SELECT n, uuidv7() AS post, uuidv7() AS claim, uuidv7() AS job, video,
+        SELECT n, uuidv7() AS post, uuidv7() AS claim, video,
             (%(affiliates)s::uuid[])[1 + n %% %(people)s] AS affiliate,
             %(now)s::timestamptz - interval '1 minute' - interval '20 days' * (1 - n / %(count)s::float) AS at
         FROM unnest(%(videos)s::text[]) WITH ORDINALITY AS given (video, n);
@@ -90,12 +95,6 @@ def add_claims(world: World, videos: Sequence[str]) -> None:
             claimed_at, request_id)
         SELECT claim, at, post, 10000 + n %% 5000, 'api', at, md5(n::text) FROM fresh ORDER BY n;
 
-        INSERT INTO reconciliation_job (id, created_at, post_id, connection_id, reason, priority, state, due_at,
-            attempts, last_error, request_id)
-        SELECT job, at, post, %(lane)s, 'submission', 10, 'due', at, 0, '', md5(n::text) FROM fresh ORDER BY n;
-
-        INSERT INTO reconciliation_poststate (post_id, current_claim_id) SELECT post, claim FROM fresh ORDER BY n;
-
         DROP TABLE fresh;
         """,
         {
@@ -103,12 +102,18 @@ def add_claims(world: World, videos: Sequence[str]) -> None:
             "people": len(world.affiliates),
             "campaign": world.campaign.pk,
             "platform": world.platform.pk,
-            "lane": world.lane.pk,
             "now": clock.now(),
             "videos": videos,
             "count": len(videos),
         },
     )
+    claims = AffiliateReport.objects.filter(post__state=None).order_by("id").values_list("post", "pk")
+    while some := dict(claims[:CHUNK]):
+        with transaction.atomic():
+            request_looks(
+                posts=dict.fromkeys(some, True), reason=Job.Reason.SUBMISSION, due_at=clock.now(), request_id="bench"
+            )
+            PostState.objects.write_claims(some)
 
 
 def open_budget(world: World) -> None:
