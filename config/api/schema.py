@@ -1,6 +1,7 @@
 """The OpenAPI schema: every operation says that what isn't its answer is a problem document."""
 
 from functools import cache
+from threading import Lock
 from typing import Any
 
 from drf_spectacular.generators import SchemaGenerator
@@ -44,10 +45,17 @@ class ApiSchema(AutoSchema):
 
 
 class MadeOnce(SchemaGenerator):
-    """The whole schema, made once a process: it takes a second, and is the same for everybody."""
+    """The whole schema, made once a process: it takes a second, and is the same for everybody.
+
+    By one thread: what the library reads its extensions into as it makes the first one is shared by all of them.
+    """
 
     def get_schema(self, request: Any = None, public: bool = False) -> Any:
-        return _whole_schema()
+        with _making:
+            return _whole_schema()
+
+
+_making = Lock()
 
 
 @cache

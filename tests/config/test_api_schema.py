@@ -1,10 +1,14 @@
 """The OpenAPI document and the page that shows it."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from io import StringIO
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from rest_framework.test import APIClient
 
@@ -94,3 +98,21 @@ def test_the_page_needs_no_exception_from_the_content_policy_and_no_other_host()
     script = APIClient().get(next(asset for asset in assets if asset.startswith("/api/docs/")))
     assert script["Content-Type"].startswith("application/javascript")
     assert '"/api/schema"' in script.content.decode()
+
+
+FIRST_READERS = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+import django
+django.setup()
+from config.api.schema import MadeOnce
+sys.setswitchinterval(1e-6)
+with ThreadPoolExecutor(4) as pool:
+    first, *others = pool.map(lambda _: MadeOnce().get_schema(), range(4))
+assert all(each is first for each in others)
+"""
+
+
+def test_the_first_to_ask_may_be_several_at_once():
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings"}
+    subprocess.run([sys.executable, "-c", FIRST_READERS], check=True, cwd=settings.BASE_DIR, env=environment)
