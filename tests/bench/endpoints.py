@@ -23,8 +23,12 @@ def measure(bench: Bench, world: World, port: int) -> None:
     task = bench.progress.add_task("endpoints", total=len(asked))
     found = []
     for name, requests in asked.items():
-        load.send(port, islice(cycle(requests), CONNECTIONS), connections=CONNECTIONS, status=200)
-        loaded = load.send(port, islice(cycle(requests), number), connections=CONNECTIONS, status=200)
+        try:
+            load.send(port, islice(cycle(requests), CONNECTIONS), connections=CONNECTIONS, status=200)
+            loaded = load.send(port, islice(cycle(requests), number), connections=CONNECTIONS, status=200)
+        except load.UnexpectedAnswerError as error:
+            error.add_note(name)
+            raise
         found.append((loaded.percentile_ms(95), loaded.percentile_ms(50), name))
         bench.progress.advance(task)
     found.sort(reverse=True)

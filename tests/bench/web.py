@@ -32,7 +32,7 @@ def measure(bench: Bench) -> None:
     world = settled_world(bench, bench.scale.listed_posts)
     with servers(bench) as (ours, theirs):
         _submissions(bench, world, ours, theirs)
-        # _bulk(bench, world, ours)
+        _bulk(bench, world, ours)
         _lists(bench, world, ours, theirs)
         endpoints.measure(bench, world, ours)
 
