@@ -8,6 +8,7 @@ from typing import Any
 from django.db import connection
 from django.test import Client
 
+from reconciliation.services import rollups
 from tests.bench import endpoints
 from tests.bench.harness import Bench, Row, at_most, copied
 from tests.bench.settling import settled_world
@@ -41,6 +42,7 @@ def measure(bench: Bench) -> None:
             paths = endpoints.pages(world, endpoints.judged(world))
             visited = {name: _visited(client, path) for name, path in paths.items()}
             takes_ms[posts] = statistics.median(sum(each) for each in visited["campaign"])
+            different = len(rollups.differences())
     slowest = {
         name: max(statistics.median(each) for each in zip(*rounds, strict=True)) for name, rounds in visited.items()
     }
@@ -53,6 +55,8 @@ def measure(bench: Bench) -> None:
     bench.add(Row(what, f"{takes_ms[many]:.1f} ms", "", takes_ms[many], at_most(15)))
     what = f"slowest query of any dashboard page at {many:,} posts, ms"
     bench.add(Row(what, f"{slowest[name]:.1f} ms ({name})", "", slowest[name], at_most(100)))
+    what = f"rows of roll-ups that differ from a full recount of {many:,} posts"
+    bench.add(Row(what, f"{different}", "", different, at_most(0)))
 
 
 def _visited(client: Client, path: str) -> list[list[float]]:
