@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.apps import apps
 from django.db import connection, models
-from django.db.models import Q
 
 from config import clock
 from config.ids import new_id
