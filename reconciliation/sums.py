@@ -15,7 +15,6 @@ COMPARED = Q(verdict__in=(*OVER_CLAIMED, "matched"), views_discrepancy__isnull=F
 """The current verdict held claimed views against a count."""
 
 POST_ORDERS: Mapping[str, F | CombinedExpression] = {
-    "post": F("post__text__title"),
     "affiliate": F("affiliate__name"),
     "claimed_at": F("claimed_at"),
     "claimed": F("claimed_views"),

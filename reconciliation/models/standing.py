@@ -11,7 +11,7 @@ from campaigns.models import Campaign, Post
 from platforms.models import Platform
 from reconciliation.models.evidence import AffiliateReport, PlatformReport, ReconciliationLog
 from reconciliation.querysets import AffiliateRollUpQuerySet, DayRollUpQuerySet, PostStateQuerySet
-from reconciliation.sums import COMPARED, WORDS
+from reconciliation.sums import COMPARED, OVER_CLAIMED, WORDS
 
 
 def _copied(to: type[models.Model]) -> "models.ForeignKey[Any, Any]":
@@ -100,6 +100,13 @@ class PostState(models.Model):
                 F("post").desc(),
                 condition=Q(is_standing=True),
                 name="state_costliest",
+            ),
+            # discrepancies of several campaigns, the costliest first
+            models.Index(
+                F("money_at_risk").desc(nulls_last=True),
+                F("post").desc(),
+                condition=Q(is_standing=True, verdict__in=OVER_CLAIMED),
+                name="state_discrepancies",
             ),
             # since when a campaign's figures hold
             models.Index(fields=["campaign", "last_fetched_at"], condition=Q(is_standing=True), name="state_as_of"),

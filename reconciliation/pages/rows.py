@@ -74,7 +74,7 @@ def leading_metric(claim: AffiliateReport) -> Metric:
 def post_columns(*, beside: str = "affiliate", with_campaign: bool = False) -> list[dict[str, str]]:
     """The head of a table of posts: see table_head.html."""
     return [
-        {"label": "Post", "sort": "post"},
+        {"label": "Post", "sort": "claimed_at"},
         {"label": "Campaign"} if beside == "campaign" else {"label": "Affiliate", "sort": "affiliate"},
         {"label": "Claimed", "kind": "num", "sort": "claimed"},
         {"label": "Verified", "kind": "num", "sort": "verified"},
