@@ -10,13 +10,15 @@ from config.locks import try_turn
 from reconciliation.models import AffiliateRollUp, DayRollUp
 from reconciliation.sums import MEASURES
 
+WORTH_FOLDING = 1_000
+"""Fewer increments than these cost readers less than folding them would cost."""
 FOLDED_AT_ONCE = 5_000
 """Increments that one statement folds."""
 STATEMENTS_A_CALL = 20
 
 
 def compact() -> int:
-    """Fold the increments of each roll-up into a row a key; returns how many were folded.
+    """Fold the increments of each roll-up, where there are enough of them, into a row a key; returns how many.
 
     One at a time: whoever comes while another is at it leaves it to them. What is left over waits for the next call.
     """
@@ -26,10 +28,12 @@ def compact() -> int:
 def _compact(table: type[DayRollUp] | type[AffiliateRollUp]) -> int:
     total = 0
     for _ in range(STATEMENTS_A_CALL):
+        if table.objects.filter(is_folded=False)[:WORTH_FOLDING].count() < WORTH_FOLDING:
+            break
         with transaction.atomic():
             folded = table.objects.fold(FOLDED_AT_ONCE) if try_turn("compact roll-ups") else 0
         total += folded
-        if folded < FOLDED_AT_ONCE:
+        if not folded:
             break
     return total
 

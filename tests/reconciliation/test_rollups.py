@@ -50,6 +50,13 @@ STEPS = st.one_of(
 )
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _folds_whatever_there_is() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rollups, "WORTH_FOLDING", 1)
+        yield
+
+
 class World:
     """Some posts of two campaigns and two affiliates, written as services write them."""
 
@@ -244,6 +251,16 @@ def test_whoever_writes_folds_and_reads_at_once_finds_the_sums_whole(today, clai
     assert DayRollUp.objects.filter(campaign=campaign).totals()["posts"] == 18
     assert DayRollUp.objects.filter(campaign=campaign).totals()["pending"] == 0
     assert rollups.differences() == []
+
+
+@pytest.mark.django_db
+def test_a_few_increments_are_not_worth_folding(today, monkeypatch):
+    World()
+    increments = [table.objects.filter(is_folded=False).count() for table in (DayRollUp, AffiliateRollUp)]
+    monkeypatch.setattr(rollups, "WORTH_FOLDING", max(increments) + 1)
+    assert rollups.compact() == 0
+    monkeypatch.setattr(rollups, "WORTH_FOLDING", min(increments))
+    assert rollups.compact() == sum(increments)
 
 
 @pytest.mark.django_db
