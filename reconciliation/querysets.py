@@ -346,6 +346,13 @@ class PostStateQuerySet(CountableQuerySet):
         theirs = self.filter(affiliate__name__icontains=text).order_by().values("pk")
         return self.filter(pk__in=titled.union(linked, theirs, all=True))
 
+    def ids_at(self, places: range, count: int) -> list[UUID]:
+        """The posts at these places of all `count`, counted from the end that is nearer: what is passed over costs."""
+        ids = self.values_list("pk", flat=True)
+        if places.stop <= count // 2:
+            return list(ids[places.start : places.stop])
+        return list(ids.reverse()[count - places.stop : count - places.start])[::-1]
+
     def in_order(self, ids: Sequence[UUID]) -> list["PostState"]:
         """Those of these posts, in their order, with all that a row shows."""
         found = self.for_list().in_bulk(ids)

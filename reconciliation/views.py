@@ -300,8 +300,8 @@ def _page_of(request: AuthenticatedRequest, posts: PostList, **shown: Any) -> di
     """A page of posts with its filters, as _posts.html shows it."""
     places: Any = range(posts.count)
     page = Paginator(places, POSTS_A_PAGE).get_page(request.GET.get("page"))
-    ids = posts.states().values_list("pk", flat=True)[max(page.start_index() - 1, 0) : page.end_index()]
-    page.object_list = PostState.objects.in_order(list(ids))
+    shown_places = range(max(page.start_index() - 1, 0), page.end_index())
+    page.object_list = PostState.objects.in_order(posts.states().ids_at(shown_places, posts.count))
     return {
         "wanted": posts.wanted,
         "page_obj": page,

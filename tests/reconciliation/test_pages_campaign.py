@@ -115,6 +115,9 @@ def test_fifty_posts_make_a_page(scene, client, claim, world_post):
     assert 'href="?sort=-claimed&amp;page=2"' in first
     assert "51 to 53 of 53" in second
     assert second.count('<td class="state">') == 3
+    for sort, views in {"-claimed": range(152, 99, -1), "claimed": range(100, 153)}.items():
+        pages = [client.get(f"{address}?sort={sort}&page={n}").context["page_obj"] for n in (1, 2)]
+        assert [state.claimed_views for page in pages for state in page] == list(views)
 
 
 def test_cards_say_shares_and_counts(read):
