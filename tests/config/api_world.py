@@ -102,6 +102,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/api/v1/platforms/{platform}/config"): SETTINGS,
     ("POST", "/api/v1/platforms/{platform}/fetch"): {"posts": ["{post_id}"]},
     ("POST", "/api/v1/reconciliation/run"): {"campaign": "{campaign_id}"},
+    ("POST", "/api/v1/reconciliation/runs/{run_id}/cancel"): {},
     ("PUT", "/api/v1/alerts/{alert_id}/acknowledge"): {},
     ("PUT", "/api/v1/alerts/{alert_id}/resolve"): {"note": "Talked to them."},
 }
