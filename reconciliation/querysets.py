@@ -1,6 +1,6 @@
 """Sets of claims, verdicts, jobs and current states that have a name."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -157,6 +157,22 @@ class JobQuerySet(models.QuerySet[Any]):
                 ],
             )
 
+    def move(self, moments: Mapping[UUID, tuple[datetime, datetime]]) -> None:
+        """Make these jobs due, and urgent, at other moments, in one statement."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                UPDATE reconciliation_job AS job SET due_at = new.due_at, urgent_at = new.urgent_at
+                FROM unnest(%s::uuid[], %s::timestamptz[], %s::timestamptz[]) AS new (id, due_at, urgent_at)
+                WHERE job.id = new.id
+                """,
+                [
+                    array(moments),
+                    array(due_at for due_at, _ in moments.values()),
+                    array(urgent_at for _, urgent_at in moments.values()),
+                ],
+            )
+
     def lapsed(self, moment: datetime) -> Self:
         """Those whose holder did not settle in time: it has died, or it will find its lease void."""
         return self.filter(state="leased", leased_until__lt=moment)
@@ -281,6 +297,26 @@ class PostStateQuerySet(CountableQuerySet):
         """Lock how a post stands before it is displaced or merged, which changes both rows: job, state, post is the
         order in which claiming and settling take them."""
         list(self.select_for_update().filter(post=post))
+
+    def shown_claims(self, post_ids: Collection[UUID]) -> list[tuple[Any, ...]]:
+        """Of those of these posts that stand, are identified and are not known to be hidden, what is claimed now: post,
+        campaign, platform, claimed_at, views, clicks, conversions."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT state.post_id, state.campaign_id, state.platform_id, state.claimed_at, state.claimed_views,
+                    claim.claimed_clicks, claim.claimed_conversions
+                FROM reconciliation_poststate state
+                JOIN reconciliation_affiliatereport claim ON claim.id = state.current_claim_id
+                JOIN campaigns_post post ON post.id = state.post_id
+                LEFT JOIN reconciliation_platformreport snapshot ON snapshot.id = state.latest_snapshot_id
+                WHERE state.post_id = ANY(%s::uuid[]) AND state.is_standing AND post.is_identified
+                    AND coalesce(snapshot.availability, 'live') = 'live'
+                """,
+                [array(post_ids)],
+            )
+            claims: list[tuple[Any, ...]] = cursor.fetchall()
+            return claims
 
     def write_claims(self, claims: Mapping[UUID, UUID]) -> None:
         """Make these claims, by the ids of their posts, the current ones, in one statement. None has a verdict yet."""

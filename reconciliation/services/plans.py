@@ -11,17 +11,14 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
 
 from campaigns import plans
 from campaigns.models import CampaignPlatform, Post
 from campaigns.rates import Rates
 from config import clock
 from config.queue import enqueue
-from platforms.metrics import Availability
 from reconciliation.models import Job, PostState
 from reconciliation.querysets import NextLook
-from reconciliation.rules import CLAIMABLE
 from reconciliation.services.jobs import at_stake, lanes_of
 from reconciliation.urgency import urgent_at
 
@@ -59,19 +56,7 @@ def next_rechecks(post_ids: Collection[UUID], *, after: datetime) -> dict[UUID, 
     A plan begins anew with each claim. Posts that their platform does not show (gone, private, not connected) are not
     looked at again by plan: a claim, a connection or a run does it.
     """
-    shown = Q(latest_snapshot=None) | Q(latest_snapshot__availability=None)
-    standing = PostState.objects.standing().filter(
-        shown | Q(latest_snapshot__availability=Availability.LIVE.value), post__in=post_ids, post__is_identified=True
-    )
-    claims = list(
-        standing.values_list(
-            "post",
-            "post__campaign",
-            "post__platform",
-            "current_claim__claimed_at",
-            *(f"current_claim__claimed_{metric}" for metric in CLAIMABLE),
-        )
-    )
+    claims = PostState.objects.shown_claims(post_ids) if post_ids else []
     terms = _terms({campaign for _, campaign, *_ in claims}, after)
     rechecks = {}
     for post_id, campaign, platform, claimed_at, *claimed in claims:
@@ -122,8 +107,6 @@ def replan(post_ids: Collection[UUID]) -> None:
     before = {job.post_id: job for job in planned.select_for_update(of=("self",)).order_by("post_id")}
     rechecks = next_rechecks(post_ids, after=clock.now())
     Job.objects.filter(pk__in=[job.pk for post_id, job in before.items() if post_id not in rechecks]).delete()
-    moved = [job for post_id, job in before.items() if post_id in rechecks]
-    for job in moved:
-        job.due_at, job.urgent_at = rechecks[job.post_id].due_at, rechecks[job.post_id].urgent_at
-    Job.objects.bulk_update(moved, ["due_at", "urgent_at"])
+    moved = {job.pk: rechecks[post_id] for post_id, job in before.items() if post_id in rechecks}
+    Job.objects.move({job_id: (recheck.due_at, recheck.urgent_at) for job_id, recheck in moved.items()})
     make_rechecks({post_id: recheck for post_id, recheck in rechecks.items() if post_id not in before})
