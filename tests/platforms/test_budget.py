@@ -15,6 +15,7 @@ from platforms.budget import (
     Budget,
     Spent,
     free_now,
+    has_room_for_rechecks,
     spend,
     spendable_at,
     used_on,
@@ -225,3 +226,15 @@ def test_a_day_far_in_the_future_was_written_by_a_clock_that_was_wrong():
 def test_without_a_quota_there_is_no_end_of_the_days_calls():
     assert spend(Spent(day=NOW.date(), used=10**9), REDDIT, NOW).used == 10**9 + 1
     assert spendable_at(Spent(day=NOW.date(), used=10**9), REDDIT, NOW) == NOW
+
+
+def test_the_last_fifth_of_a_days_quota_is_not_for_rechecks():
+    today, yesterday = PER_DAY.day_of(NOW), PER_DAY.day_of(NOW) - timedelta(days=1)
+    for spent, has_room in (
+        (Spent(), True),
+        (Spent(day=today, used=7), True),
+        (Spent(day=today, used=8), False),
+        (Spent(day=yesterday, used=10), True),
+    ):
+        assert has_room_for_rechecks(spent, PER_DAY, NOW) == has_room
+        assert has_room_for_rechecks(spent, REDDIT, NOW)
