@@ -167,8 +167,17 @@ def test_what_the_killed_held_is_taken_up_at_once(platforms: SandboxServer, tmp_
     assert Job.objects.get().attempts == 2
 
 
+@pytest.mark.parametrize(
+    "victims",
+    [
+        pytest.param(("sentinel",), id="short"),
+        pytest.param(("main", "sentinel", "pusher", "monitor", "worker"), id="long", marks=pytest.mark.long),
+    ],
+)
 @pytest.mark.django_db(transaction=True)
-def test_any_process_may_be_killed_and_who_is_there_is_noted(platforms: SandboxServer, tmp_path: Path):
+def test_any_process_may_be_killed_and_who_is_there_is_noted(
+    platforms: SandboxServer, tmp_path: Path, victims: tuple[str, ...]
+):
     affiliate, campaign = AffiliateFactory(), CampaignFactory()
     log, posts = tmp_path / "worker.log", (platforms.state.world.post("x", Series.EVEN, n) for n in itertools.count())
 
@@ -185,7 +194,7 @@ def test_any_process_may_be_killed_and_who_is_there_is_noted(platforms: SandboxS
 
     whole = Counter(watchdog=1, main=1, sentinel=1, pusher=1, monitor=1, worker=3)
     with running("worker", log=log, SANDBOX_URL=platforms.url) as worker:
-        for role in ("main", "sentinel", "pusher", "monitor", "worker"):
+        for role in victims:
             await_that(is_whole, within_s=60)
             victim = Heartbeat.objects.filter(role=role).values_list("pid", flat=True)[0]
             os.kill(victim, signal.SIGKILL)
