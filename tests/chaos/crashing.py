@@ -18,7 +18,7 @@ from django.db import connection
 from config import clock
 from platforms.transport import Http
 
-FINISHED, RAISED, KILLED = 0, 1, -signal.SIGKILL
+FINISHED, RAISED, KILLED = 0, 3, -signal.SIGKILL
 MOVED = ("PLATFORMS", "PLATFORMS_TEST", "OAUTH", "OAUTH_TEST", "LINK_RESOLVER_BASE_URL", "LINK_RESOLVER_TEST_BASE_URL")
 """The settings that say where the platforms are: the test has moved them to its sandbox."""
 STATEMENT, COMMIT, CALL = "statement", "commit", "call"
