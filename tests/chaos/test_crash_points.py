@@ -209,12 +209,21 @@ DEEDS: dict[Callable[[Stage], Deed], int] = {
     look_in_vain: 1,
     look_where_nobody_is_asked: 1,
     open_alerts: 1,
-    merge: 3,
+    merge: 2,
     sweep: 1,
     retry_the_dead: 1,
 }
 """How many claims there are in the end, once each has been done."""
-ASKED_AGAIN = {submit, claim_again, submit_many, import_a_file, take_another_s_place, take_a_sale, ask_for_a_run}
+ASKED_AGAIN = {
+    submit,
+    claim_again,
+    submit_many,
+    import_a_file,
+    take_another_s_place,
+    take_a_sale,
+    ask_for_a_run,
+    retry_the_dead,
+}
 """These are asked for by somebody who got no answer, and asks once more; the others are the workers' own."""
 
 
