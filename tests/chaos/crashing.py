@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
 
 from config import clock
 from platforms.transport import Http
@@ -25,8 +25,8 @@ STATEMENT, COMMIT, CALL = "statement", "commit", "call"
 COMPLETES_WITHIN_S = 60
 
 
-class CrashError(Exception):
-    """What a process raises that is not killed."""
+class CrashError(OperationalError):
+    """What a process raises that is not killed: to it, the database's connection is gone."""
 
 
 @dataclass(frozen=True, slots=True)
