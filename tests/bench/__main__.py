@@ -16,12 +16,11 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
-from django.db import connection
 from django.test.utils import setup_databases, setup_test_environment, teardown_databases
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tests.bench import campaign, clicks, pipeline, report, settling, web
-from tests.bench.harness import FULL, QUICK, TINY, Bench, Scale, copied, quiet_logs
+from tests.bench.harness import FULL, QUICK, TINY, Bench, Scale, copied, drop_database, quiet_logs
 
 MODULES = {
     "settling": settling.measure,
@@ -58,10 +57,13 @@ def measure(scale: Scale, names: Sequence[str]) -> Bench:
     columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
     with tempfile.TemporaryDirectory() as logs, Progress(*columns) as progress, quiet_logs():
         bench = Bench(scale, progress, Path(logs))
-        for name in names:
-            with copied(name):
-                MODULES[name](bench)
-                connection.close()
+        try:
+            for name in names:
+                with copied(name):
+                    MODULES[name](bench)
+        finally:
+            for database, _ in bench.kept.values():
+                drop_database(database)
         return bench
 
 

@@ -10,8 +10,8 @@ from django.test import Client
 
 from reconciliation.services import rollups
 from tests.bench import endpoints
-from tests.bench.harness import Bench, Row, at_most, copied
-from tests.bench.settling import settled_world
+from tests.bench.harness import Bench, Row, at_most
+from tests.bench.settling import settled
 
 VISITS = 7
 
@@ -35,8 +35,7 @@ def measure(bench: Bench) -> None:
     few, many = bench.scale.campaign_posts
     takes_ms = {}
     for posts in (few, many):
-        with copied(f"campaign{posts}"):
-            world = settled_world(bench, posts)
+        with settled(bench, posts) as world:
             client = Client()
             client.force_login(world.managers[0])
             paths = endpoints.pages(world, endpoints.judged(world))

@@ -4,8 +4,6 @@ What ours has written once is kept in staging tables, cut into chunks; the floor
 tables, one transaction a chunk. It knows no column by name but those it joins by, so it always writes what ours writes.
 """
 
-from collections.abc import Sequence
-
 import psycopg
 from django.db import connection, transaction
 
@@ -101,20 +99,28 @@ def _update(table: str, key: str) -> str:
     return f"UPDATE {table} AS row SET {values} FROM stage_{table} new WHERE row.{key} = new.{key} AND chunk = %s"
 
 
-def _columns(table: str) -> Sequence[str]:
-    with connection.cursor() as cursor:
-        return [column.name for column in connection.introspection.get_table_description(cursor, table)]
+def _columns(table: str) -> list[str]:
+    """Those that can be written."""
+    rows = fetch(
+        """
+        SELECT attname FROM pg_attribute
+        WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum
+        """,
+        [table],
+    )
+    return [name for (name,) in rows]
 
 
 def _copy(source: psycopg.Connection, table: str, query: str, *, to: str = "") -> None:
     staged = f"stage_{to or table}"
-    execute(f"CREATE TABLE {staged} (LIKE {table}); ALTER TABLE {staged} ADD COLUMN chunk int")
+    execute(f"CREATE TABLE {staged} (LIKE {table}, chunk int)")
     with connection.cursor() as cursor:
         copying_out = source.cursor().copy(f"COPY ({query}) TO STDOUT")
         with copying_out as outgoing, cursor.copy(f"COPY {staged} FROM STDIN") as incoming:
             for data in outgoing:
                 incoming.write(data)
-    execute(f"CREATE INDEX ON {staged} (chunk); ANALYZE {staged}")
+    execute(f"CREATE INDEX ON {staged} (chunk)")
+    execute(f"ANALYZE {staged}")
 
 
 def _address(database: str) -> str:

@@ -33,7 +33,7 @@ class Scale:
 
 
 TINY = Scale("tiny", 1, 24, (60, 120), 100, 300, (100, 300), 10)
-QUICK = Scale("quick", 5, 600, (10_000, 30_000), 10_000, 100_000, (10_000, 100_000), 100)
+QUICK = Scale("quick", 5, 400, (10_000, 30_000), 10_000, 100_000, (10_000, 100_000), 60)
 FULL = Scale("full", 5, 3_000, (10_000, 100_000, 1_000_000), 100_000, 100_000, (10_000, 1_000_000), 300)
 
 
@@ -86,6 +86,8 @@ class Bench:
     rows: list[Row] = field(default_factory=list)
     listings: dict[str, list[str]] = field(default_factory=dict)
     """Figures that are told and not judged, line by line, by their headings."""
+    kept: dict[int, tuple[str, Any]] = field(default_factory=dict)
+    """Databases of so many settled claims, each with who is there."""
 
     def add(self, row: Row) -> None:
         self.rows.append(row)
@@ -176,16 +178,16 @@ def _on_server(statement: str) -> None:
 
 
 @contextmanager
-def copied(suffix: str) -> Iterator[str]:
-    """A copy of the database in use, in use for the length of a block."""
-    source: str = connection.settings_dict["NAME"]
-    name = f"{source}_{suffix}"
-    copy_database(source, name)
+def copied(suffix: str, source: str = "") -> Iterator[str]:
+    """A copy of a database, by default of the one in use, in use for the length of a block."""
+    used: str = connection.settings_dict["NAME"]
+    name = f"{used}_{suffix}"
+    copy_database(source or used, name)
     use(name)
     try:
         yield name
     finally:
-        use(source)
+        use(used)
         drop_database(name)
 
 

@@ -1,6 +1,6 @@
 """The naive loop: one claim after the other, one transaction each, every row by the ORM."""
 
-from datetime import UTC
+from datetime import UTC, timedelta
 
 from django.db import transaction
 
@@ -24,13 +24,15 @@ from reconciliation.trust import score
 from tests.bench.harness import use
 from tests.bench.world import canned
 
+NEXT_LOOK = timedelta(days=1)
+
 
 def settle(database: str, limit: int) -> int:
     """Settle the first so many looks that are due; returns how many those were."""
     use(database)
     due = list(
         Job.objects.filter(state=Job.State.DUE)
-        .order_by("priority", "due_at", "id")
+        .order_by("urgent_at", "due_at", "id")
         .values_list("pk", flat=True)[:limit]
     )
     for job_id in due:
@@ -93,21 +95,25 @@ def _settle_one(job_id: object) -> None:
         state.counted_verdict = verdict
         _count_for_trust(verdict)
         enqueue("alerts.tasks.evaluate_verdicts", str(verdict.pk))
+    state.verdict = str(verdict.discrepancy_level if is_over else verdict.status).lower()
+    state.views_discrepancy, state.views_diff_pct = verdict.views_discrepancy, verdict.views_diff_pct
+    state.money_at_risk = verdict.money_at_risk
+    state.currency = verdict.currency if verdict.money_at_risk is not None else ""
     state.save()
     post.author_id, post.is_reconciled, post.posted_at = reading.author_id or "", verdict.is_counted, reading.posted_at
     post.save()
     PostText.objects.update_or_create(post=post, defaults={"author_handle": reading.author_handle or ""})
     job.state, job.finished_at = Job.State.DONE, now
     job.save()
-    if verdict.next_look_at:
-        Job.objects.create(
-            post=post,
-            connection_id=job.connection_id,
-            reason=Job.Reason.SECOND_LOOK,
-            due_at=verdict.next_look_at,
-            urgent_at=verdict.next_look_at,
-            request_id=job.request_id,
-        )
+    next_look_at = verdict.next_look_at or now + NEXT_LOOK
+    Job.objects.create(
+        post=post,
+        connection_id=job.connection_id,
+        reason=Job.Reason.SECOND_LOOK if verdict.next_look_at else Job.Reason.RECHECK,
+        due_at=next_look_at,
+        urgent_at=next_look_at,
+        request_id=job.request_id,
+    )
 
 
 def _count_for_trust(verdict: ReconciliationLog) -> None:

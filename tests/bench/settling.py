@@ -1,6 +1,7 @@
 """Settling: from the lease of a batch to its verdicts, beside the floor and the naive loop. No platform is called."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from config import clock
 from config.queue import enqueue
 from reconciliation import tasks
 from reconciliation.models import Job
-from reconciliation.services import draining
+from reconciliation.services import draining, rollups
 from reconciliation.services.asking import Unanswered
 from reconciliation.services.jobs import Batch
 from reconciliation.services.settling import Answer
@@ -22,7 +23,7 @@ from tests.bench.harness import Bench, Row, at_least, at_most, copied, copy_data
 from tests.bench.processes import Workers, put_to_work, workers
 from tests.bench.world import World, add_claims, canned, make_world, open_budget, videos
 
-NAIVE_PAIRS = 500
+NAIVE_PAIRS = 200
 CORES = 2
 
 
@@ -38,14 +39,32 @@ def measure(bench: Bench) -> None:
     bench.compare(f"settle: pairs/s at {most:,} to those at {least:,}", paces[most], paces[least], "/s", at_least(0.8))
 
 
-def settled_world(bench: Bench, posts: int) -> World:
-    """So many posts in the database in use, each with a claim that has its verdict."""
+@contextmanager
+def settled(bench: Bench, posts: int) -> Iterator[World]:
+    """A database of its own, in use for the length of a block, with so many posts whose claims have their verdicts.
+
+    It is made once, and copied for whoever needs it.
+    """
+    if posts not in bench.kept:
+        used = connection.settings_dict["NAME"]
+        name = f"{used}_kept{posts}"
+        copy_database(used, name)
+        use(name)
+        bench.kept[posts] = name, _settled_world(bench, posts)
+        use(used)
+    kept, world = bench.kept[posts]
+    with copied(f"settled{posts}", kept):
+        yield world
+
+
+def _settled_world(bench: Bench, posts: int) -> World:
     with bench.step(f"{posts:,} settled claims"), workers(CORES) as pools:
         world = make_world()
         open_budget(world)
         add_claims(world, videos(posts))
         execute("ANALYZE")
         put_to_work(pools, settle_all, connection.settings_dict["NAME"], world.lane.pk)
+        rollups.compact()
         execute("VACUUM ANALYZE")
     return world
 

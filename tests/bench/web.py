@@ -15,7 +15,7 @@ from config.demo.http import call
 from config.demo.processes import free_port
 from tests.bench import endpoints, load
 from tests.bench.harness import Bench, Bound, at_least, at_most
-from tests.bench.settling import settled_world
+from tests.bench.settling import settled
 from tests.bench.world import World, video
 from tests.config.programs import await_that, running, serving
 
@@ -29,8 +29,7 @@ _numbers = count(10**9)  # beyond the fixture's own
 
 def measure(bench: Bench) -> None:
     """Add the rows of requests, lists and endpoints."""
-    world = settled_world(bench, bench.scale.listed_posts)
-    with servers(bench) as (ours, theirs):
+    with settled(bench, bench.scale.listed_posts) as world, servers(bench) as (ours, theirs):
         _submissions(bench, world, ours, theirs)
         _bulk(bench, world, ours)
         _lists(bench, world, ours, theirs)

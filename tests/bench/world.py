@@ -80,33 +80,40 @@ def add_claims(world: World, videos: Sequence[str]) -> None:
         SELECT n, uuidv7() AS post, uuidv7() AS claim, video,
             (%(affiliates)s::uuid[])[1 + n %% %(people)s] AS affiliate,
             %(now)s::timestamptz - interval '1 minute' - interval '20 days' * (1 - n / %(count)s::float) AS at
-        FROM unnest(%(videos)s::text[]) WITH ORDINALITY AS given (video, n);
-
-        INSERT INTO campaigns_post (id, created_at, campaign_id, affiliate_id, platform_id, external_id, url, short_url,
-            is_identified, author_id, ownership, is_reconciled)
-        SELECT post, at, %(campaign)s, affiliate, %(platform)s, video, 'https://www.youtube.com/watch?v=' || video, '',
-            true, '', 'unknown', false
-        FROM fresh ORDER BY n;
-
-        INSERT INTO campaigns_posttext (post_id, title, description, author_handle)
-        SELECT post, 'What I eat in a day, part ' || n, '', '' FROM fresh ORDER BY n;
-
-        INSERT INTO reconciliation_affiliatereport (id, created_at, post_id, claimed_views, submission_method,
-            claimed_at, request_id)
-        SELECT claim, at, post, 10000 + n %% 5000, 'api', at, md5(n::text) FROM fresh ORDER BY n;
-
-        DROP TABLE fresh;
+        FROM unnest(%(videos)s::text[]) WITH ORDINALITY AS given (video, n)
         """,
         {
             "affiliates": [affiliate.pk for affiliate in world.affiliates],
             "people": len(world.affiliates),
-            "campaign": world.campaign.pk,
-            "platform": world.platform.pk,
             "now": clock.now(),
             "videos": videos,
             "count": len(videos),
         },
     )
+    execute(
+        """
+        INSERT INTO campaigns_post (id, created_at, campaign_id, affiliate_id, platform_id, external_id, url, short_url,
+            is_identified, author_id, ownership, is_reconciled)
+        SELECT post, at, %s, affiliate, %s, video, 'https://www.youtube.com/watch?v=' || video, '', true, '', 'unknown',
+            false
+        FROM fresh ORDER BY n
+        """,
+        [world.campaign.pk, world.platform.pk],
+    )
+    execute(
+        """
+        INSERT INTO campaigns_posttext (post_id, title, description, author_handle)
+        SELECT post, 'What I eat in a day, part ' || n, '', '' FROM fresh ORDER BY n
+        """
+    )
+    execute(
+        """
+        INSERT INTO reconciliation_affiliatereport (id, created_at, post_id, claimed_views, submission_method,
+            claimed_at, request_id)
+        SELECT claim, at, post, 10000 + n % 5000, 'api', at, md5(n::text) FROM fresh ORDER BY n
+        """
+    )
+    execute("DROP TABLE fresh")
     claims = AffiliateReport.objects.filter(post__state=None).order_by("id").values_list("post", "pk")
     while some := dict(claims[:CHUNK]):
         with transaction.atomic():
