@@ -65,10 +65,13 @@ class AffiliateReportQuerySet(AppendOnlyQuerySet):
         return self.filter(post__in=_visible_posts(user))
 
     def with_verdicts(self) -> Self:
-        """Each with its post, and its verdicts in `latest_verdicts`, newest first, in two queries."""
-        verdicts = apps.get_model("reconciliation", "ReconciliationLog").objects.for_results()
-        return self.select_related("post__platform", "post__campaign", "post__affiliate").prefetch_related(
-            Prefetch("verdicts", verdicts.order_by("-processed_at", "-id"), to_attr="latest_verdicts")
+        """Each with what is shown of its post, and its verdicts in `latest_verdicts`, newest first, in two queries."""
+        verdicts = apps.get_model("reconciliation", "ReconciliationLog").objects.for_claims()
+        names = ("url", "platform__slug", "platform__name", "campaign__campaign_name", "affiliate__name")
+        return (
+            self.select_related("post__platform", "post__campaign", "post__affiliate")
+            .only(*(field.name for field in self.model._meta.concrete_fields), *(f"post__{name}" for name in names))
+            .prefetch_related(Prefetch("verdicts", verdicts, to_attr="latest_verdicts"))
         )
 
 
@@ -90,6 +93,20 @@ class ReconciliationLogQuerySet(AppendOnlyQuerySet):
     def counted(self) -> Self:
         """Each claim's one last word."""
         return self.filter(next_look_at=None)
+
+    def for_claims(self) -> Self:
+        """What a list of claims shows of the verdicts on them, newest first."""
+        figures = ("views", "clicks", "conversions", "provenance", "definitions", "fetched_at")
+        return (
+            self.select_related("platform_report", "ruleset", "post__campaign")
+            .only(
+                *(field.name for field in self.model._meta.concrete_fields),
+                *(f"platform_report__{name}" for name in figures),
+                "ruleset__version",
+                "post__campaign__advertiser_id",
+            )
+            .order_by("-processed_at", "-id")
+        )
 
     def for_results(self) -> Self:
         """Everything a list of verdicts shows, in one query."""
