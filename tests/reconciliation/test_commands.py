@@ -106,7 +106,7 @@ def test_a_replay_reports_what_would_come_out_otherwise_and_changes_nothing(
     claim: Callable[..., Any], drain_all: Callable[[], int], world_post: Callable[..., WorldPost]
 ):
     campaign, post = CampaignFactory(), world_post("youtube")
-    claim(AffiliateFactory(), campaign, post, post.figures_at(TODAY).views * 2)
+    claim(AffiliateFactory(), campaign, post, (post.figures_at(TODAY).views or 0) * 2)
     drain_all()
     CampaignPlatform.objects.filter(campaign=campaign).update(rate_per_1000_views=Decimal("77.7"))
     said = reconcile("--replay", "--campaign", str(campaign.pk))
