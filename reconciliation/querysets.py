@@ -120,11 +120,20 @@ class ReconciliationLogQuerySet(AppendOnlyQuerySet):
         )
 
 
+LANE = """
+    SELECT id FROM platforms_connection
+    WHERE platform_id = post.platform_id AND livemode = campaign.livemode
+        AND (affiliate_id IS NULL OR (affiliate_id = post.affiliate_id AND state <> 'disconnected'))
+    ORDER BY affiliate_id NULLS LAST LIMIT 1
+"""
+"""The lane of a post: its affiliate's own connection where there is one, else the application's."""
+
+
 class NextLook(NamedTuple):
     """A look that is to be taken: a row of `JobQuerySet.add_pending`."""
 
     post: UUID
-    lane: UUID | None
+    asks_platform: bool
     reason: str
     due_at: datetime
     urgent_at: datetime
@@ -147,26 +156,30 @@ class JobQuerySet(models.QuerySet[Any]):
         return self.filter(urgent_at__lte=moment).order_by("urgent_at", "id")
 
     def add_pending(self, looks: Sequence[NextLook]) -> None:
-        """Make these looks due, in one statement: of posts that nobody is to look at meanwhile for another reason."""
-        posts, lanes, reasons, due, urgent, request_ids = zip(*sorted(looks, key=itemgetter(0)), strict=True)
+        """Make these looks due, each in its post's lane, in one statement: of posts that nobody is to look at meanwhile
+        for another reason."""
+        posts, ask_platform, reasons, due, urgent, request_ids = zip(*sorted(looks, key=itemgetter(0)), strict=True)
         with connection.cursor() as cursor:
             cursor.execute(
-                """
+                f"""
                 INSERT INTO reconciliation_job (
                     id, created_at, post_id, connection_id, reason, state, due_at, urgent_at, attempts, last_error,
                     request_id
                 )
-                SELECT new.id, %s, new.post_id, new.lane, new.reason, 'due', new.due_at, new.urgent_at, 0, '',
+                SELECT new.id, %s, new.post_id, lane.id, new.reason, 'due', new.due_at, new.urgent_at, 0, '',
                     new.request_id
-                FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::timestamptz[], %s::timestamptz[],
-                    %s::text[]) AS new (id, post_id, lane, reason, due_at, urgent_at, request_id)
+                FROM unnest(%s::uuid[], %s::uuid[], %s::boolean[], %s::text[], %s::timestamptz[], %s::timestamptz[],
+                    %s::text[]) AS new (id, post_id, asks_platform, reason, due_at, urgent_at, request_id)
+                JOIN campaigns_post post ON post.id = new.post_id
+                JOIN campaigns_campaign campaign ON campaign.id = post.campaign_id
+                LEFT JOIN LATERAL ({LANE}) lane ON new.asks_platform AND post.is_identified
                 ON CONFLICT (post_id) WHERE state IN ('due', 'leased') DO NOTHING
                 """,
                 [
                     clock.now(),
                     array([new_id() for _ in looks]),
                     array(posts),
-                    array(lanes),
+                    array(ask_platform),
                     array(reasons),
                     array(due),
                     array(urgent),

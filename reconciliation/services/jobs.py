@@ -30,7 +30,7 @@ from platforms.adapters import ADAPTER_CLASSES
 from platforms.models import Connection
 from platforms.services.lanes import shut_until
 from reconciliation.models import Job, PostState
-from reconciliation.querysets import JobQuerySet
+from reconciliation.querysets import LANE, JobQuerySet
 from reconciliation.rules import CLAIMABLE
 from reconciliation.urgency import Reason, outranked_by, urgent_at
 
@@ -39,7 +39,7 @@ LEASE_S = 45
 """Longer than a call may take (10 s) plus settling; a holder that needs longer finds its lease void."""
 PACE_S = 1.0
 """A partial batch waits until so long after the lane's last call: few calls for many claims that come one by one."""
-BATCH = 1_000
+BATCH = 1_500
 """Looks that are taken, asked about and settled together: more would make no statement cheaper."""
 UNIDENTIFIED_BATCH = 16
 """Short links that one worker opens, a few at a time, well before its lease lapses."""
@@ -48,13 +48,6 @@ PUT_OFF_AT_ONCE = 1_000
 BACKOFF_BASE_S = 2
 BACKOFF_MAX_S = 600
 FORGOTTEN_AFTER = timedelta(seconds=1)
-_LANE = """
-    SELECT id FROM platforms_connection
-    WHERE platform_id = post.platform_id AND livemode = campaign.livemode
-        AND (affiliate_id IS NULL OR (affiliate_id = post.affiliate_id AND state <> 'disconnected'))
-    ORDER BY affiliate_id NULLS LAST LIMIT 1
-"""
-"""The lane of a post: its affiliate's own connection where there is one, else the application's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +94,7 @@ def request_looks(*, posts: Mapping[UUID, bool], reason: Reason, due_at: datetim
                 %(urgent_at)s::timestamptz[]) AS asked (id, post_id, asks_platform, urgent_at)
             JOIN campaigns_post post ON post.id = asked.post_id
             JOIN campaigns_campaign campaign ON campaign.id = post.campaign_id
-            LEFT JOIN LATERAL ({_LANE}) lane ON asked.asks_platform AND post.is_identified
+            LEFT JOIN LATERAL ({LANE}) lane ON asked.asks_platform AND post.is_identified
             ORDER BY asked.post_id
             ON CONFLICT (post_id) WHERE state IN ('due', 'leased') DO UPDATE SET
                 due_at = LEAST(job.due_at, EXCLUDED.due_at),
@@ -164,7 +157,7 @@ def lanes_of(post_ids: Sequence[UUID]) -> dict[UUID, UUID | None]:
             SELECT post.id, CASE WHEN post.is_identified THEN lane.id END
             FROM campaigns_post post
             JOIN campaigns_campaign campaign ON campaign.id = post.campaign_id
-            CROSS JOIN LATERAL ({_LANE}) lane
+            CROSS JOIN LATERAL ({LANE}) lane
             WHERE post.id = ANY(%s::uuid[])
             """,
             [array(post_ids)],

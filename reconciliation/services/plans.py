@@ -19,7 +19,7 @@ from config import clock
 from config.queue import enqueue
 from reconciliation.models import Job, PostState
 from reconciliation.querysets import NextLook
-from reconciliation.services.jobs import at_stake, lanes_of
+from reconciliation.services.jobs import at_stake
 from reconciliation.urgency import urgent_at
 
 PLANNED_AT_ONCE = 1_000
@@ -38,9 +38,9 @@ class Recheck:
     def urgent_at(self) -> datetime:
         return urgent_at(Job.Reason.RECHECK, self.due_at, self.at_stake)
 
-    def of(self, post_id: UUID, lane: UUID | None) -> NextLook:
-        """This look, in the lane that its post belongs in."""
-        return NextLook(post_id, lane, Job.Reason.RECHECK, self.due_at, self.urgent_at, "")
+    def of(self, post_id: UUID) -> NextLook:
+        """This look at a post."""
+        return NextLook(post_id, self.asks_platform, Job.Reason.RECHECK, self.due_at, self.urgent_at, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,7 @@ def _terms(campaign_ids: Collection[UUID], after: datetime) -> Mapping[tuple[UUI
 def make_rechecks(rechecks: Mapping[UUID, Recheck]) -> None:
     """Make these looks due: of posts that nobody is to look at meanwhile for another reason."""
     if rechecks:
-        lanes = lanes_of([post_id for post_id, recheck in rechecks.items() if recheck.asks_platform])
-        Job.objects.add_pending([recheck.of(post_id, lanes.get(post_id)) for post_id, recheck in rechecks.items()])
+        Job.objects.add_pending([recheck.of(post_id) for post_id, recheck in rechecks.items()])
 
 
 @transaction.atomic

@@ -14,7 +14,6 @@ from django.db import connection
 
 from config import clock
 from config.bulk import array
-from reconciliation.models import TrustScore
 from reconciliation.trust import Outcome, accuracy, score
 
 
@@ -22,7 +21,8 @@ class NewEvent(NamedTuple):
     """A trust event that has just been written, as far as it says what it is about."""
 
     affiliate_id: UUID
-    post_id: UUID
+    content_id: UUID
+    """The post, or the one that it was merged into."""
     day: date
     claim_id: UUID
 
@@ -47,33 +47,24 @@ def count_in(events: Sequence[NewEvent]) -> None:
 
 def _outcomes(events: Sequence[NewEvent]) -> Iterator[tuple[UUID, Outcome]]:
     """All outcomes of the contents and days that these events are about, each with its affiliate."""
+    contents = {event.content_id for event in events}
+    touched = {(event.content_id, event.day) for event in events}
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT id, COALESCE(merged_into_id, id) FROM campaigns_post WHERE id = ANY(%(posts)s::uuid[])
+            SELECT event.affiliate_id, COALESCE(post.merged_into_id, post.id), event.day, event.claimed_at,
+                event.claim_id, event.effect
+            FROM reconciliation_trustevent event JOIN campaigns_post post ON post.id = event.post_id
+            WHERE event.post_id = ANY(ARRAY(
+                SELECT id FROM campaigns_post
+                WHERE id = ANY(%(contents)s::uuid[]) OR merged_into_id = ANY(%(contents)s::uuid[])
+            )) AND event.day = ANY(%(days)s::date[])
             """,
-            {"posts": array({event.post_id for event in events})},
+            {"contents": array(contents), "days": array({day for _, day in touched})},
         )
-        contents = dict(cursor.fetchall())
-        touched = {(contents[event.post_id], event.day) for event in events}
-        cursor.execute(
-            """
-            SELECT id, id FROM campaigns_post WHERE id = ANY(%(contents)s::uuid[])
-            UNION ALL SELECT id, merged_into_id FROM campaigns_post WHERE merged_into_id = ANY(%(contents)s::uuid[])
-            """,
-            {"contents": array(set(contents.values()))},
-        )
-        contents = dict(cursor.fetchall())
-        cursor.execute(
-            """
-            SELECT affiliate_id, post_id, day, claimed_at, claim_id, effect FROM reconciliation_trustevent
-            WHERE post_id = ANY(%s::uuid[]) AND day = ANY(%s::date[])
-            """,
-            [array(contents), array({day for _, day in touched})],
-        )
-        for affiliate_id, post_id, day, claimed_at, claim_id, effect in cursor.fetchall():
-            if (contents[post_id], day) in touched:
-                yield affiliate_id, Outcome(contents[post_id], day, claimed_at, claim_id, effect)
+        for affiliate_id, *outcome in cursor.fetchall():
+            if (outcome[0], outcome[1]) in touched:
+                yield affiliate_id, Outcome(*outcome)
 
 
 def recount(affiliate_ids: Iterable[UUID]) -> None:
@@ -102,13 +93,18 @@ def recount(affiliate_ids: Iterable[UUID]) -> None:
 
 def _locked(affiliate_ids: Iterable[UUID]) -> dict[UUID, tuple[int, int]]:
     """The counts of these affiliates, all outcomes and the accurate ones, whose rows are locked from here on."""
-    ids = sorted(set(affiliate_ids))
-    TrustScore.objects.bulk_create([TrustScore(affiliate_id=pk) for pk in ids], ignore_conflicts=True)
-    rows = TrustScore.objects.select_for_update().filter(pk__in=ids).order_by("pk")
-    return {
-        pk: (total, accurate)
-        for pk, total, accurate in rows.values_list("pk", "total_submissions", "accurate_submissions")
-    }
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO reconciliation_trustscore AS row
+                (affiliate_id, trust_score, total_submissions, accurate_submissions, updated_at)
+            SELECT id, 1, 0, 0, %s FROM unnest(%s::uuid[]) AS new (id) ORDER BY id
+            ON CONFLICT (affiliate_id) DO UPDATE SET updated_at = row.updated_at
+            RETURNING affiliate_id, total_submissions, accurate_submissions
+            """,
+            [clock.now(), array(set(affiliate_ids))],
+        )
+        return {pk: (total, accurate) for pk, total, accurate in cursor.fetchall()}
 
 
 def _save(counts: Mapping[UUID, tuple[int, int]]) -> None:

@@ -31,7 +31,7 @@ from reconciliation.urgency import Reason, urgent_at
 
 __all__ = ["NO_POST", "Answer", "settle", "write_verdicts"]
 
-ALERT_CHUNK = 500
+ALERT_CHUNK = 1_000
 """Verdicts that the alert rules look at together."""
 
 
@@ -113,24 +113,23 @@ def _looks(
 def _plan_next_looks(looks: Sequence[Look], batch: Batch) -> None:
     """Posts with claims still open are looked at again, in the lane that they belong in now; the others as their
     campaigns plan it."""
-    asked = batch.connection.pk if batch.connection else None
-    still_open = {look.post.id: look for look in looks if look.open_until}
     rechecks = plans.next_rechecks([look.post.id for look in looks if not look.open_until], after=clock.now())
-    on_a_platform = [post_id for post_id, look in still_open.items() if look.asks_platform]
-    on_a_platform += [post_id for post_id, recheck in rechecks.items() if recheck.asks_platform]
-    lanes = lanes_of(on_a_platform) if on_a_platform else {}
-    stakes = stakes_of(list(still_open)) if still_open else {}
-    next_looks = [recheck.of(post_id, lanes.get(post_id)) for post_id, recheck in rechecks.items()]
-    for post_id, look in still_open.items():
-        lane = lanes.get(post_id)
-        due_at = judging.next_look_at(look, lane, asked)
-        reason = Reason.SECOND_LOOK if look.verdicts else Reason.SUBMISSION
-        urgency = urgent_at(reason, due_at, stakes.get(post_id))
-        next_looks.append(NextLook(post_id, lane, reason, due_at, urgency, look.snapshot.request_id))
+    next_looks = [recheck.of(post_id) for post_id, recheck in rechecks.items()]
+    still_open = {look.post.id: look for look in looks if look.open_until}
+    if still_open:
+        lanes, stakes = lanes_of(list(still_open)), stakes_of(list(still_open))
+        asked = batch.connection.pk if batch.connection else None
+        for post_id, look in still_open.items():
+            lane = lanes.get(post_id) if look.asks_platform else None
+            due_at = judging.next_look_at(look, lane, asked)
+            if due_at <= clock.now():
+                wake(lane)  # a claim came meanwhile, perhaps for another lane than the one that is at work
+            reason = Reason.SECOND_LOOK if look.verdicts else Reason.SUBMISSION
+            urgency = urgent_at(reason, due_at, stakes.get(post_id))
+            request_id = look.snapshot.request_id
+            next_looks.append(NextLook(post_id, look.asks_platform, reason, due_at, urgency, request_id))
     if next_looks:
         Job.objects.add_pending(next_looks)
-    for lane in {look.lane for look in next_looks if look.due_at <= clock.now()}:
-        wake(lane)  # a claim came meanwhile, perhaps for another lane than the one that is at work
 
 
 def _tell(looks: Sequence[Look]) -> None:

@@ -56,6 +56,7 @@ class FoundPost(NamedTuple):
     posted_at: datetime | None
     is_reconciled: bool
     tracking_link_id: UUID | None
+    merged_into_id: UUID | None
     affiliate_id: UUID
     campaign_id: UUID
     platform_id: UUID
@@ -75,6 +76,11 @@ class FoundPost(NamedTuple):
     last_fetched_at: datetime | None
     seen_live_at: datetime | None
     latest: Figures | None
+
+    @property
+    def content_id(self) -> UUID:
+        """The post that stands for its content."""
+        return self.merged_into_id or self.id
 
     @property
     def rates(self) -> Rates:
@@ -129,7 +135,8 @@ def lock_posts(post_ids: Sequence[UUID]) -> dict[UUID, FoundPost]:
         cursor.execute(
             """
             SELECT post.id, post.external_id, post.api_id, post.author_id, post.ownership, post.posted_at,
-                post.is_reconciled, post.tracking_link_id, post.affiliate_id, post.campaign_id, post.platform_id,
+                post.is_reconciled, post.tracking_link_id, post.merged_into_id, post.affiliate_id, post.campaign_id,
+                post.platform_id,
                 campaign.livemode, campaign.currency, campaign.requires_proof, campaign.conversion_lag_h,
                 rates.rate_per_1000_views, rates.rate_per_click, rates.rate_per_conversion,
                 state.current_claim_id, state.current_verdict_id, state.counted_verdict_id,
@@ -151,7 +158,7 @@ def lock_posts(post_ids: Sequence[UUID]) -> dict[UUID, FoundPost]:
             [array(post_ids)],
         )
         return {
-            row[0]: FoundPost._make((*row[:26], Figures._make(row[26:]) if row[23] else None))
+            row[0]: FoundPost._make((*row[:27], Figures._make(row[27:]) if row[24] else None))
             for row in cursor.fetchall()
         }
 

@@ -80,7 +80,10 @@ def write_verdicts(looks: Sequence[Look], ruleset: RuleSet) -> None:
     if counted:
         copy_rows(TrustEvent, _TRUST_EVENT, (_trust_event(look, each, now) for look, each in counted))
         trusting.count_in(
-            [NewEvent(look.post.affiliate_id, look.post.id, _day(each), each.claim.id) for look, each in counted]
+            [
+                NewEvent(look.post.affiliate_id, look.post.content_id, _day(each), each.claim.id)
+                for look, each in counted
+            ]
         )
 
 
