@@ -187,6 +187,42 @@ class JobQuerySet(models.QuerySet[Any]):
                 ],
             )
 
+    def lease_out(self, job_ids: Collection[UUID], *, lease: UUID, until: datetime) -> None:
+        """Give these jobs into somebody's hands, in one statement. The attempt counts from here on."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                UPDATE reconciliation_job SET state = 'leased', lease = %s, leased_until = %s, attempts = attempts + 1
+                WHERE id = ANY(%s::uuid[])
+                """,
+                [lease, until, array(job_ids)],
+            )
+
+    def finish(self, job_ids: Collection[UUID]) -> None:
+        """These looks are taken, in one statement."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                UPDATE reconciliation_job
+                SET state = 'done', finished_at = %s, lease = NULL, leased_until = NULL, last_error = ''
+                WHERE id = ANY(%s::uuid[])
+                """,
+                [clock.now(), array(job_ids)],
+            )
+
+    def twins_of(self, contents: Collection[str], platform_id: UUID, *, besides: Collection[UUID]) -> Self:
+        """Those for posts of these contents of a platform, in whatever campaign, besides these jobs."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT job.id FROM campaigns_post post JOIN reconciliation_job job ON job.post_id = post.id
+                WHERE post.platform_id = %s AND post.external_id = ANY(%s) AND job.state = 'due'
+                    AND NOT job.id = ANY(%s::uuid[])
+                """,
+                [platform_id, list(contents), array(besides)],
+            )
+            return self.filter(pk__in=[row[0] for row in cursor.fetchall()])
+
     def move(self, moments: Mapping[UUID, tuple[datetime, datetime]]) -> None:
         """Make these jobs due, and urgent, at other moments, in one statement."""
         with connection.cursor() as cursor:

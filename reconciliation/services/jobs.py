@@ -276,14 +276,9 @@ def lease_batch(*, connection_id: UUID | None, paced: bool = True) -> Batch | Wa
         if paced and _next_call_at(lane, now, paced=True) > now:
             jobs = jobs[: len(jobs) // size * size]
         Connection.objects.filter(pk=lane.pk).update(last_call_at=now, awaited_until=None)
-        jobs += _same_content(jobs, due)
+        jobs += _same_content(lane, jobs, due)
     lease = new_lease()
-    Job.objects.filter(pk__in=[job.pk for job in jobs]).update(
-        state=Job.State.LEASED,
-        lease=lease,
-        leased_until=now + timedelta(seconds=LEASE_S),
-        attempts=F("attempts") + 1,
-    )
+    Job.objects.lease_out([job.pk for job in jobs], lease=lease, until=now + timedelta(seconds=LEASE_S))
     return Batch(lease, lane, jobs)
 
 
@@ -343,10 +338,10 @@ def _is_soon(moment: datetime, now: datetime) -> bool:
     return now < moment <= now + timedelta(seconds=2 * PACE_S)
 
 
-def _same_content(jobs: Sequence[Job], due: "QuerySet[Job]") -> list[Job]:
+def _same_content(lane: Connection, jobs: Sequence[Job], due: JobQuerySet) -> list[Job]:
     """Due jobs for the same content in other campaigns: asked once, settled together."""
-    ids = {job.post.external_id for job in jobs}
-    twins = due.filter(post__external_id__in=ids).exclude(pk__in=[job.pk for job in jobs])
+    contents = {job.post.external_id for job in jobs}
+    twins = due.twins_of(contents, lane.platform_id, besides=[job.pk for job in jobs])
     return list(twins.select_for_update(skip_locked=True, of=("self",)).select_related("post"))
 
 

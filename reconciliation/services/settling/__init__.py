@@ -70,7 +70,7 @@ def settle(*, batch: Batch, answer: Answer) -> int:
     writing.write_snapshots(looks, terms.slugs)
     writing.write_learnt(looks)
     write_verdicts(looks, terms)
-    writing.finish_jobs(jobs)
+    Job.objects.finish([job.id for job in jobs])
     _plan_next_looks(looks, batch)
     return len(looks)
 

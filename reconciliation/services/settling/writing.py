@@ -10,7 +10,6 @@ from config import clock
 from config.bulk import copy_rows
 from config.ids import new_id
 from reconciliation.models import (
-    Job,
     PlatformReport,
     PlatformReportBody,
     PostState,
@@ -20,7 +19,6 @@ from reconciliation.models import (
 )
 from reconciliation.rules import CLAIMABLE
 from reconciliation.services import trusting
-from reconciliation.services.settling.found import LockedJob
 from reconciliation.services.settling.judging import Judged, Look, standing_after
 from reconciliation.services.trusting import NewEvent
 
@@ -129,10 +127,3 @@ def write_learnt(looks: Sequence[Look]) -> None:
 def _learnt(look: Look) -> tuple[bool, datetime | None, str | None, str, str]:
     posted_at = look.snapshot.posted_at or look.post.posted_at
     return look.is_reconciled, posted_at, look.api_id, look.author_id, look.ownership
-
-
-def finish_jobs(jobs: Sequence[LockedJob]) -> None:
-    """These looks are taken."""
-    Job.objects.filter(pk__in=[job.id for job in jobs]).update(
-        state=Job.State.DONE, finished_at=clock.now(), lease=None, leased_until=None, last_error=""
-    )
