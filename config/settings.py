@@ -419,6 +419,7 @@ SPECTACULAR_SETTINGS = {
         "AccountState": "platforms.models.Account.State",
         "VerdictStatus": "reconciliation.comparison.Status",
         "ClaimStatus": "reconciliation.api.serializers.CLAIM_STATUSES",
+        "RunState": "reconciliation.api.serializers.RUN_STATES",
         "Health": "reconciliation.api.platforms.HEALTH_WORDS",
     },
 }

@@ -312,6 +312,9 @@ class LooksSerializer(Shown):
         return super().to_representation(self.context["progress"][run.pk])
 
 
+RUN_STATES = ["running", "finished", "cancelled"]
+
+
 class RunSerializer(Shown):
     """A set of looks that somebody asked for."""
 
@@ -322,7 +325,7 @@ class RunSerializer(Shown):
     state = serializers.SerializerMethodField()
     looks = LooksSerializer(source="*")
 
-    @extend_schema_field(serializers.ChoiceField(["running", "finished", "cancelled"]))
+    @extend_schema_field(serializers.ChoiceField(RUN_STATES))
     def get_state(self, run: Run) -> str:
         if run.cancelled_at:
             return "cancelled"

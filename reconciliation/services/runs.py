@@ -118,7 +118,7 @@ def request_pages(*, posts: PostQuerySet, scope: dict[str, Any]) -> Iterator[Run
     Whoever begins within a day of another that was cut short goes on where that one was: first its last run.
     """
     begun = Run.objects.filter(requested_by=None, scope__contains=scope, scope__has_key="until")
-    last = begun.filter(created_at__gt=clock.now() - RESUMED_WITHIN).order_by("-created_at", "-pk").first()
+    last = begun.filter(created_at__gt=clock.now() - RESUMED_WITHIN).order_by("-created_at", "-scope__until").first()
     after: str | None = None
     if last and not last.scope["is_last"]:
         after = last.scope["until"]

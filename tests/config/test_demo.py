@@ -84,7 +84,7 @@ def fields(said: str) -> dict[str, str]:
 
 def test_its_programs_ask_nobody_else_whatever_this_machine_is_told():
     told = set(re.findall(r"^# ([A-Z_]+_URL)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    elsewhere = told - {"DATABASE_URL", "REDIS_URL", "SANDBOX_URL"}
+    elsewhere = told - {"DATABASE_URL", "DATABASE_DIRECT_URL", "REDIS_URL", "SANDBOX_URL"}
     given = environment_of_its_programs("http://127.0.0.1:1")
     assert len(elsewhere) > 15
     assert {name for name in elsewhere if given.get(name) != ""} == set()

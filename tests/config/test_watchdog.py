@@ -139,8 +139,7 @@ def test_a_death_in_the_cluster_ends_all_of_it_and_starts_it_anew(watched: Watch
     assert not any(has_ended(process) for process in second)
     assert "ended in order" not in watched.read("notes")
     assert watched.read("ends") == "."
-    watched.await_look()
-    assert watched.read("seen") == " ".join(str(process.pid) for process in second)
+    until(lambda: watched.read("seen") == " ".join(str(process.pid) for process in second))
     assert f"{first[victim].pid}] have vanished" in watched.read("log")
 
 
