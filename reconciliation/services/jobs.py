@@ -78,8 +78,9 @@ def request_looks(*, posts: Mapping[UUID, bool], reason: Reason, due_at: datetim
     """See that posts are looked at: a new job for each, or the pending one sooner. `posts` says of each whether its
     platform is to be asked.
 
-    One that is due for a lesser reason is this one's from now on, with fresh attempts. A look that somebody is taking
-    right now stays theirs; settling it finds the claim that came meanwhile.
+    One that is there for a lesser reason is this one's from now on, with fresh attempts. A look that somebody is taking
+    right now stays theirs, as the first of these attempts; settling it finds the claim that came meanwhile, and should
+    it come to nothing, it is given back as what it is now.
     """
     stakes: Mapping[UUID, Decimal | None] = stakes_of(list(posts)) if reason != Job.Reason.SUBMISSION else {}
     with database.cursor() as cursor:
@@ -101,11 +102,12 @@ def request_looks(*, posts: Mapping[UUID, bool], reason: Reason, due_at: datetim
                 urgent_at = LEAST(job.urgent_at, EXCLUDED.urgent_at),
                 connection_id = COALESCE(EXCLUDED.connection_id, job.connection_id),
                 (reason, attempts, last_error, request_id) = (
-                    SELECT EXCLUDED.reason, EXCLUDED.attempts, EXCLUDED.last_error, EXCLUDED.request_id
-                    WHERE job.state = 'due' AND job.reason = ANY(%(lesser)s)
+                    SELECT EXCLUDED.reason, CASE job.state WHEN 'leased' THEN 1 ELSE 0 END, EXCLUDED.last_error,
+                        EXCLUDED.request_id
+                    WHERE job.reason = ANY(%(lesser)s)
                     UNION ALL
                     SELECT job.reason, job.attempts, job.last_error, job.request_id
-                    WHERE NOT (job.state = 'due' AND job.reason = ANY(%(lesser)s))
+                    WHERE job.reason <> ALL(%(lesser)s)
                 )
             RETURNING id, connection_id
             """,

@@ -74,6 +74,26 @@ def test_a_new_claim_takes_the_planned_look_over_and_begins_the_plan_anew(campai
     assert moment + H <= pending().due_at < moment + 1.25 * H
 
 
+def test_a_claim_that_comes_during_a_planned_look_is_looked_at_whatever_becomes_of_that(
+    campaign, claim, drain_all, world_post
+):
+    affiliate = AffiliateFactory()
+    claim(affiliate, campaign, world_post(), 1)
+    drain_all()
+    with clock.at(TODAY + 2 * H):
+        Job.objects.pending().update(attempts=jobs.MAX_ATTEMPTS - 1)
+        batch = leased()
+        post = claim(affiliate, campaign, world_post(), 2).post
+        jobs.give_back(batch=batch, error="timeout")
+        assert (pending().reason, pending().attempts) == (Job.Reason.SUBMISSION, 1)
+        CampaignPlatform.objects.filter(campaign=campaign).update(recheck_plan="never")
+        plans.replan([post.pk])
+        assert pending().reason == Job.Reason.SUBMISSION
+    with clock.at(TODAY + 3 * H):
+        assert drain_all() == 1
+    assert ReconciliationLog.objects.counted().count() == 2
+
+
 @pytest.mark.parametrize(
     ("plan", "given"),
     [
