@@ -13,10 +13,10 @@ from django.db.models import Q
 
 from affiliates.services import audit
 from campaigns.models import Post
-from reconciliation.models import AffiliateReport, PostState
+from reconciliation.models import AffiliateReport, Job, PostState
 from reconciliation.services import trusting
 from reconciliation.services.admission import lock_contents
-from reconciliation.services.jobs import close_look
+from reconciliation.services.jobs import close_look, lock
 from reconciliation.services.owning import is_rightful
 from reconciliation.services.submission import displace, restate, without_long_waits
 
@@ -36,6 +36,7 @@ def merge_twins(*, post_id: UUID) -> None:
     twins = Post.objects.standing().filter(
         same, platform=post.platform_id, campaign__livemode=post.campaign.livemode, is_identified=True
     )
+    lock(Job.objects.pending().filter(post__in=twins))  # before any state: settling takes both in this order
     standing: list[Post] = []
     for twin in twins.select_related("campaign", "platform", "affiliate__user").order_by("created_at", "id"):
         losers = [let_one_stand(first, twin) for first in standing]

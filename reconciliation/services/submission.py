@@ -10,7 +10,7 @@ import structlog
 from django.db import IntegrityError, OperationalError, transaction
 from django.db import connection as database
 from psycopg import Error as PsycopgError
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from affiliates.models import Affiliate
 from affiliates.services import audit
@@ -36,7 +36,8 @@ LOCK_WAIT_S = 2
 
 @contextmanager
 def without_long_waits() -> Iterator[None]:
-    """A transaction that gives up rather than hold a caller, and the process that serves it, behind a long one.
+    """A transaction that gives up rather than hold a caller, and the process that serves it, behind a long one, or in a
+    circle.
 
     Raises BusyError.
     """
@@ -46,7 +47,7 @@ def without_long_waits() -> Iterator[None]:
                 cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{LOCK_WAIT_S}s"])
             yield
     except OperationalError as error:
-        if isinstance(error.__cause__, LockNotAvailable):
+        if isinstance(error.__cause__, (LockNotAvailable, DeadlockDetected)):
             raise BusyError from error
         raise
 

@@ -1,14 +1,16 @@
 """What happens when several act at once: real threads, real transactions, one database."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connection, connections, transaction
 
 from affiliates.models import AuditEvent
 from alerts import services as alert_services
@@ -27,9 +29,11 @@ from reconciliation.models import (
     TrustScore,
 )
 from reconciliation.services import draining, jobs, runs, submission
-from reconciliation.services.settling import settle
+from reconciliation.services.merging import merge, merge_twins
+from reconciliation.services.settling import found, settle
 from reconciliation.trust import Outcome, accuracy
 from tests.factories import TODAY, AffiliateFactory, CampaignFactory, UserFactory
+from tests.invariants import broken
 from tests.reconciliation.support import lane_of, leased
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("today")]
@@ -50,6 +54,17 @@ def together(*calls: Callable[[], Any]) -> list[Any]:
 
     with ThreadPoolExecutor(len(calls)) as pool:
         return [future.result() for future in [pool.submit(run, call) for call in calls]]
+
+
+def wait_for_a_waiter() -> None:
+    """Until somebody waits for a lock, for a few seconds at most."""
+    deadline = time.monotonic() + 5
+    with connection.cursor() as cursor:
+        while time.monotonic() < deadline:
+            cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+            if cursor.fetchone()[0]:
+                return
+            time.sleep(0.02)
 
 
 def each_claim_has_one_counted_verdict() -> bool:
@@ -263,3 +278,58 @@ def test_of_two_who_decide_at_once_one_wins_and_the_other_is_told(claim, world_p
         alert.refresh_from_db()
         assert (alert.resolved_by, alert.resolution_note) == (winner[0], winner[0].name)
         assert AuditEvent.objects.get(object_id=alert.pk).actor == winner[0]
+
+
+# --- Merging
+
+
+def test_what_is_settled_while_its_post_is_merged_counts_for_the_post_that_stands(claim, world_post):
+    affiliate, campaign = AffiliateFactory(), CampaignFactory()
+    with clock.at(TODAY - timedelta(days=1)):
+        later = claim(affiliate, campaign, world_post("youtube", 1), 1).post
+    first = claim(affiliate, campaign, world_post("youtube", 0), 1).post
+    batch = leased()
+    answer, *_ = draining.ask(batch)
+    for_post = {job.post_id: replace(batch, jobs=[job]) for job in batch.jobs}
+    settle(batch=for_post[first.pk], answer=answer)
+    is_held = threading.Event()
+
+    def merge_meanwhile() -> None:
+        with transaction.atomic():
+            PostState.objects.take(later)
+            is_held.set()
+            wait_for_a_waiter()
+            merge(post=later, into=first)
+
+    def settle_meanwhile() -> int:
+        is_held.wait(timeout=20)
+        return settle(batch=for_post[later.pk], answer=answer)
+
+    assert together(merge_meanwhile, settle_meanwhile) == [None, 1]
+    assert not broken()
+
+
+def test_twins_are_merged_while_both_are_settled(claim, world_post, monkeypatch):
+    affiliate, campaign = AffiliateFactory(), CampaignFactory()
+    first = claim(affiliate, campaign, world_post("youtube", 0), 1).post
+    with clock.at(TODAY + timedelta(seconds=1)):
+        later = claim(affiliate, campaign, world_post("youtube", 1), 2).post
+        Post.objects.filter(pk=later.pk).update(api_id=first.external_id)
+        batch = leased()
+        answer, *_ = draining.ask(batch)
+        lock_posts, is_held = found.lock_posts, threading.Event()
+
+        def lock_late(post_ids):
+            is_held.set()
+            wait_for_a_waiter()
+            return lock_posts(post_ids)
+
+        def merge_then() -> None:
+            is_held.wait(timeout=20)
+            merge_twins(post_id=later.pk)
+
+        monkeypatch.setattr(found, "lock_posts", lock_late)
+        assert together(lambda: settle(batch=batch, answer=answer), merge_then) == [2, None]
+    later.refresh_from_db()
+    assert later.merged_into == first
+    assert not broken()

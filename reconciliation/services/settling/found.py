@@ -130,8 +130,16 @@ def lock_jobs(*, lease: UUID, job_ids: Sequence[UUID]) -> list[LockedJob]:
 
 
 def lock_posts(post_ids: Sequence[UUID]) -> dict[UUID, FoundPost]:
-    """The posts by their ids, their states locked."""
+    """The posts by their ids, their states locked.
+
+    Read once all of them are locked: what a statement that waited for a lock finds beside it is as old as its beginning,
+    and the post may have been merged since.
+    """
     with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT FROM reconciliation_poststate WHERE post_id = ANY(%s::uuid[]) ORDER BY post_id FOR UPDATE",
+            [array(post_ids)],
+        )
         cursor.execute(
             """
             SELECT post.id, post.external_id, post.api_id, post.author_id, post.ownership, post.posted_at,
@@ -153,7 +161,6 @@ def lock_posts(post_ids: Sequence[UUID]) -> dict[UUID, FoundPost]:
             LEFT JOIN reconciliation_affiliatereport counted_claim ON counted_claim.id = counted.affiliate_report_id
             LEFT JOIN reconciliation_platformreport latest ON latest.id = state.latest_snapshot_id
             WHERE state.post_id = ANY(%s::uuid[])
-            ORDER BY state.post_id FOR UPDATE OF state
             """,
             [array(post_ids)],
         )
