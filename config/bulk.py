@@ -1,9 +1,13 @@
 """Many rows in one statement, at PostgreSQL's own pace: COPY for what is new, an array a column for what changes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import connection, models
+from psycopg import postgres
+from psycopg.pq import Format
+
+_read_moment = postgres.adapters.get_loader(postgres.types["timestamptz"].oid, Format.TEXT)
 
 
 def copy_rows(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -16,6 +20,16 @@ def copy_rows(model: type[models.Model], names: Sequence[str], rows: Iterable[Se
     with connection.cursor() as cursor, cursor.copy(f'COPY "{model._meta.db_table}" ({columns}) FROM STDIN') as copy:
         for row in rows:
             copy.write_row(row)
+
+
+def read_rows(sql: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """All rows that a statement gives. Moments come in UTC, read by the driver itself, several times faster than by
+    Django's reader."""
+    with connection.cursor() as cursor:
+        cursor.cursor.adapters.register_loader("timestamptz", _read_moment)
+        cursor.execute(sql, parameters)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 def array(values: Iterable[Any]) -> str:

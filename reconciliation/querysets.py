@@ -12,7 +12,7 @@ from django.db.models import Aggregate, Count, Exists, F, Max, Min, OrderBy, Out
 from django.db.models.functions import Coalesce
 
 from config import clock
-from config.bulk import array
+from config.bulk import array, read_rows
 from config.ids import new_id
 from config.models import AppendOnlyQuerySet
 from reconciliation.sums import MEASURES, POST_ORDERS, SUMS
@@ -217,11 +217,10 @@ class JobQuerySet(models.QuerySet[Any]):
                 """
                 SELECT job.id FROM campaigns_post post JOIN reconciliation_job job ON job.post_id = post.id
                 WHERE post.platform_id = %s AND post.external_id = ANY(%s) AND job.state = 'due'
-                    AND NOT job.id = ANY(%s::uuid[])
                 """,
-                [platform_id, list(contents), array(besides)],
+                [platform_id, list(contents)],
             )
-            return self.filter(pk__in=[row[0] for row in cursor.fetchall()])
+            return self.filter(pk__in=[row[0] for row in cursor.fetchall() if row[0] not in besides])
 
     def move(self, moments: Mapping[UUID, tuple[datetime, datetime]]) -> None:
         """Make these jobs due, and urgent, at other moments, in one statement."""
@@ -367,22 +366,19 @@ class PostStateQuerySet(CountableQuerySet):
     def shown_claims(self, post_ids: Collection[UUID]) -> list[tuple[Any, ...]]:
         """Of those of these posts that stand, are identified and are not known to be hidden, what is claimed now: post,
         campaign, platform, claimed_at, views, clicks, conversions."""
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """
-                SELECT state.post_id, state.campaign_id, state.platform_id, state.claimed_at, state.claimed_views,
-                    claim.claimed_clicks, claim.claimed_conversions
-                FROM reconciliation_poststate state
-                JOIN reconciliation_affiliatereport claim ON claim.id = state.current_claim_id
-                JOIN campaigns_post post ON post.id = state.post_id
-                LEFT JOIN reconciliation_platformreport snapshot ON snapshot.id = state.latest_snapshot_id
-                WHERE state.post_id = ANY(%s::uuid[]) AND state.is_standing AND post.is_identified
-                    AND coalesce(snapshot.availability, 'live') = 'live'
-                """,
-                [array(post_ids)],
-            )
-            claims: list[tuple[Any, ...]] = cursor.fetchall()
-            return claims
+        return read_rows(
+            """
+            SELECT state.post_id, state.campaign_id, state.platform_id, state.claimed_at, state.claimed_views,
+                claim.claimed_clicks, claim.claimed_conversions
+            FROM reconciliation_poststate state
+            JOIN reconciliation_affiliatereport claim ON claim.id = state.current_claim_id
+            JOIN campaigns_post post ON post.id = state.post_id
+            LEFT JOIN reconciliation_platformreport snapshot ON snapshot.id = state.latest_snapshot_id
+            WHERE state.post_id = ANY(%s::uuid[]) AND state.is_standing AND post.is_identified
+                AND coalesce(snapshot.availability, 'live') = 'live'
+            """,
+            [array(post_ids)],
+        )
 
     def write_claims(self, claims: Mapping[UUID, UUID]) -> None:
         """Make these claims, by the ids of their posts, the current ones, in one statement. None has a verdict yet."""

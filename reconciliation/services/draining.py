@@ -11,6 +11,7 @@ import structlog
 
 from config import clock
 from config.cluster import is_stopping
+from config.memory import collector_at_rest
 from platforms.errors import ErrorKind, PlatformError, UnansweredError
 from platforms.models import Connection
 from platforms.services.lanes import NotNowError, hold_connection, park_connection
@@ -28,6 +29,7 @@ LOGGED_REQUEST_IDS = 100
 RATE_LIMIT_DEFAULT_S = 60
 
 
+@collector_at_rest()
 def drain(*, connection_id: UUID | None, paced: bool = True) -> int:
     """Work off what is due in a lane; returns how many looks were settled.
 

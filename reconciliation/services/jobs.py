@@ -39,7 +39,7 @@ LEASE_S = 45
 """Longer than a call may take (10 s) plus settling; a holder that needs longer finds its lease void."""
 PACE_S = 1.0
 """A partial batch waits until so long after the lane's last call: few calls for many claims that come one by one."""
-BATCH = 1_500
+BATCH = 2_000
 """Looks that are taken, asked about and settled together: more would make no statement cheaper."""
 UNIDENTIFIED_BATCH = 16
 """Short links that one worker opens, a few at a time, well before its lease lapses."""
@@ -343,7 +343,7 @@ def _is_soon(moment: datetime, now: datetime) -> bool:
 def _same_content(lane: Connection, jobs: Sequence[Job], due: JobQuerySet) -> list[Job]:
     """Due jobs for the same content in other campaigns: asked once, settled together."""
     contents = {job.post.external_id for job in jobs}
-    twins = due.twins_of(contents, lane.platform_id, besides=[job.pk for job in jobs])
+    twins = due.twins_of(contents, lane.platform_id, besides={job.pk for job in jobs})
     return list(twins.select_for_update(skip_locked=True, of=("self",)).select_related("post"))
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import connection
 
 from config import clock
-from config.bulk import array
+from config.bulk import array, read_rows
 from reconciliation.trust import Outcome, accuracy, score
 
 
@@ -49,22 +49,21 @@ def _outcomes(events: Sequence[NewEvent]) -> Iterator[tuple[UUID, Outcome]]:
     """All outcomes of the contents and days that these events are about, each with its affiliate."""
     contents = {event.content_id for event in events}
     touched = {(event.content_id, event.day) for event in events}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT event.affiliate_id, COALESCE(post.merged_into_id, post.id), event.day, event.claimed_at,
-                event.claim_id, event.effect
-            FROM reconciliation_trustevent event JOIN campaigns_post post ON post.id = event.post_id
-            WHERE event.post_id = ANY(ARRAY(
-                SELECT id FROM campaigns_post
-                WHERE id = ANY(%(contents)s::uuid[]) OR merged_into_id = ANY(%(contents)s::uuid[])
-            )) AND event.day = ANY(%(days)s::date[])
-            """,
-            {"contents": array(contents), "days": array({day for _, day in touched})},
-        )
-        for affiliate_id, *outcome in cursor.fetchall():
-            if (outcome[0], outcome[1]) in touched:
-                yield affiliate_id, Outcome(*outcome)
+    rows = read_rows(
+        """
+        SELECT event.affiliate_id, COALESCE(post.merged_into_id, post.id), event.day, event.claimed_at,
+            event.claim_id, event.effect
+        FROM reconciliation_trustevent event JOIN campaigns_post post ON post.id = event.post_id
+        WHERE event.post_id = ANY(ARRAY(
+            SELECT id FROM campaigns_post
+            WHERE id = ANY(%(contents)s::uuid[]) OR merged_into_id = ANY(%(contents)s::uuid[])
+        )) AND event.day = ANY(%(days)s::date[])
+        """,
+        {"contents": array(contents), "days": array({day for _, day in touched})},
+    )
+    for affiliate_id, *outcome in rows:
+        if (outcome[0], outcome[1]) in touched:
+            yield affiliate_id, Outcome(*outcome)
 
 
 def recount(affiliate_ids: Iterable[UUID]) -> None:

@@ -13,7 +13,7 @@ from django.db import connection
 from campaigns.rates import Rates
 from campaigns.tracking import totals
 from campaigns.tracking.totals import Tracked
-from config.bulk import array
+from config.bulk import array, read_rows
 from platforms.metrics import Lag
 from platforms.models import Platform
 from reconciliation.comparison import Rules, Status
@@ -117,22 +117,21 @@ class Terms:
 
 def lock_jobs(*, lease: UUID, job_ids: Sequence[UUID]) -> list[LockedJob]:
     """Those of these jobs that this lease still holds, locked in the order of their posts, as all take several."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT id, post_id, connection_id, due_at, request_id FROM reconciliation_job
-            WHERE id = ANY(%s::uuid[]) AND lease = %s AND state = 'leased'
-            ORDER BY post_id FOR UPDATE
-            """,
-            [array(job_ids), lease],
-        )
-        return [LockedJob(*row) for row in cursor.fetchall()]
+    rows = read_rows(
+        """
+        SELECT id, post_id, connection_id, due_at, request_id FROM reconciliation_job
+        WHERE id = ANY(%s::uuid[]) AND lease = %s AND state = 'leased'
+        ORDER BY post_id FOR UPDATE
+        """,
+        [array(job_ids), lease],
+    )
+    return [LockedJob._make(row) for row in rows]
 
 
 def lock_posts(post_ids: Sequence[UUID]) -> dict[UUID, FoundPost]:
     """The posts by their ids, their states locked.
 
-    Read once all of them are locked: what a statement that waited for a lock finds beside it is as old as its beginning,
+    Read once all of them are locked: what a statement that waited for a lock finds beside it is as old as its start,
     and the post may have been merged since.
     """
     with connection.cursor() as cursor:
@@ -140,34 +139,31 @@ def lock_posts(post_ids: Sequence[UUID]) -> dict[UUID, FoundPost]:
             "SELECT FROM reconciliation_poststate WHERE post_id = ANY(%s::uuid[]) ORDER BY post_id FOR UPDATE",
             [array(post_ids)],
         )
-        cursor.execute(
-            """
-            SELECT post.id, post.external_id, post.api_id, post.author_id, post.ownership, post.posted_at,
-                post.is_reconciled, post.tracking_link_id, post.merged_into_id, post.affiliate_id, post.campaign_id,
-                post.platform_id,
-                campaign.livemode, campaign.currency, campaign.requires_proof, campaign.conversion_lag_h,
-                rates.rate_per_1000_views, rates.rate_per_click, rates.rate_per_conversion,
-                state.current_claim_id, state.current_verdict_id, state.counted_verdict_id,
-                counted_claim.claimed_at, counted_claim.id, state.latest_snapshot_id, state.last_fetched_at,
-                state.seen_live_at,
-                latest.availability, latest.deleted, latest.denial, latest.views, latest.likes, latest.comments,
-                latest.shares, latest.clicks, latest.conversions
-            FROM reconciliation_poststate state
-            JOIN campaigns_post post ON post.id = state.post_id
-            JOIN campaigns_campaign campaign ON campaign.id = post.campaign_id
-            LEFT JOIN campaigns_campaignplatform rates
-                ON rates.campaign_id = post.campaign_id AND rates.platform_id = post.platform_id
-            LEFT JOIN reconciliation_reconciliationlog counted ON counted.id = state.counted_verdict_id
-            LEFT JOIN reconciliation_affiliatereport counted_claim ON counted_claim.id = counted.affiliate_report_id
-            LEFT JOIN reconciliation_platformreport latest ON latest.id = state.latest_snapshot_id
-            WHERE state.post_id = ANY(%s::uuid[])
-            """,
-            [array(post_ids)],
-        )
-        return {
-            row[0]: FoundPost._make((*row[:27], Figures._make(row[27:]) if row[24] else None))
-            for row in cursor.fetchall()
-        }
+    rows = read_rows(
+        """
+        SELECT post.id, post.external_id, post.api_id, post.author_id, post.ownership, post.posted_at,
+            post.is_reconciled, post.tracking_link_id, post.merged_into_id, post.affiliate_id, post.campaign_id,
+            post.platform_id,
+            campaign.livemode, campaign.currency, campaign.requires_proof, campaign.conversion_lag_h,
+            rates.rate_per_1000_views, rates.rate_per_click, rates.rate_per_conversion,
+            state.current_claim_id, state.current_verdict_id, state.counted_verdict_id,
+            counted_claim.claimed_at, counted_claim.id, state.latest_snapshot_id, state.last_fetched_at,
+            state.seen_live_at,
+            latest.availability, latest.deleted, latest.denial, latest.views, latest.likes, latest.comments,
+            latest.shares, latest.clicks, latest.conversions
+        FROM reconciliation_poststate state
+        JOIN campaigns_post post ON post.id = state.post_id
+        JOIN campaigns_campaign campaign ON campaign.id = post.campaign_id
+        LEFT JOIN campaigns_campaignplatform rates
+            ON rates.campaign_id = post.campaign_id AND rates.platform_id = post.platform_id
+        LEFT JOIN reconciliation_reconciliationlog counted ON counted.id = state.counted_verdict_id
+        LEFT JOIN reconciliation_affiliatereport counted_claim ON counted_claim.id = counted.affiliate_report_id
+        LEFT JOIN reconciliation_platformreport latest ON latest.id = state.latest_snapshot_id
+        WHERE state.post_id = ANY(%s::uuid[])
+        """,
+        [array(post_ids)],
+    )
+    return {row[0]: FoundPost._make((*row[:27], Figures._make(row[27:]) if row[24] else None)) for row in rows}
 
 
 def open_claims(post_ids: Sequence[UUID]) -> dict[UUID, list[OpenClaim]]:
@@ -176,30 +172,29 @@ def open_claims(post_ids: Sequence[UUID]) -> dict[UUID, list[OpenClaim]]:
     Those that came while the platform was asked are among them: submitting waits for the job's row, which is locked.
     """
     claims: dict[UUID, list[OpenClaim]] = defaultdict(list)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT claim.id, claim.post_id, claim.claimed_views, claim.claimed_clicks, claim.claimed_conversions,
-                claim.claimed_at, claim.submission_method, claim.request_id, earlier.statuses, earlier.next_look_at,
-                earlier.denials[array_upper(earlier.denials, 1)]
-            FROM reconciliation_affiliatereport claim
-            LEFT JOIN LATERAL (
-                SELECT array_agg(verdict.status ORDER BY verdict.processed_at, verdict.id) AS statuses,
-                    array_agg(snapshot.denial ORDER BY verdict.processed_at, verdict.id) AS denials,
-                    max(verdict.next_look_at) AS next_look_at,
-                    bool_or(verdict.next_look_at IS NULL) AS is_counted
-                FROM reconciliation_reconciliationlog verdict
-                JOIN reconciliation_platformreport snapshot ON snapshot.id = verdict.platform_report_id
-                WHERE verdict.affiliate_report_id = claim.id
-            ) earlier ON true
-            WHERE claim.post_id = ANY(%s::uuid[]) AND earlier.is_counted IS NOT TRUE
-            ORDER BY claim.claimed_at, claim.id
-            """,
-            [array(post_ids)],
-        )
-        for row in cursor.fetchall():
-            previous = tuple(Status(status) for status in row[8]) if row[8] else ()
-            claims[row[1]].append(OpenClaim._make((*row[:8], previous, *row[9:])))
+    rows = read_rows(
+        """
+        SELECT claim.id, claim.post_id, claim.claimed_views, claim.claimed_clicks, claim.claimed_conversions,
+            claim.claimed_at, claim.submission_method, claim.request_id, earlier.statuses, earlier.next_look_at,
+            earlier.denials[array_upper(earlier.denials, 1)]
+        FROM reconciliation_affiliatereport claim
+        LEFT JOIN LATERAL (
+            SELECT array_agg(verdict.status ORDER BY verdict.processed_at, verdict.id) AS statuses,
+                array_agg(snapshot.denial ORDER BY verdict.processed_at, verdict.id) AS denials,
+                max(verdict.next_look_at) AS next_look_at,
+                bool_or(verdict.next_look_at IS NULL) AS is_counted
+            FROM reconciliation_reconciliationlog verdict
+            JOIN reconciliation_platformreport snapshot ON snapshot.id = verdict.platform_report_id
+            WHERE verdict.affiliate_report_id = claim.id
+        ) earlier ON true
+        WHERE claim.post_id = ANY(%s::uuid[]) AND earlier.is_counted IS NOT TRUE
+        ORDER BY claim.claimed_at, claim.id
+        """,
+        [array(post_ids)],
+    )
+    for row in rows:
+        previous = tuple(Status(status) for status in row[8]) if row[8] else ()
+        claims[row[1]].append(OpenClaim._make((*row[:8], previous, *row[9:])))
     return claims
 
 
