@@ -26,10 +26,12 @@ from reconciliation.models import (
     ReconciliationLog,
 )
 from reconciliation.querysets import Looked
-from reconciliation.services import rollups, rulesets
+from reconciliation.services import draining, rollups, rulesets
+from reconciliation.services.settling import found, settle
 from reconciliation.sums import WORDS
 from tests.factories import TODAY, AffiliateFactory, CampaignFactory
-from tests.reconciliation.test_races import together
+from tests.reconciliation.support import leased
+from tests.reconciliation.test_races import together, wait_for_a_waiter
 
 POSTS = 4
 FIGURES = st.one_of(st.none(), st.integers(0, 9), st.just(MAX_COUNT))
@@ -250,6 +252,29 @@ def test_whoever_writes_folds_and_reads_at_once_finds_the_sums_whole(today, clai
             pass
     assert DayRollUp.objects.filter(campaign=campaign).totals()["posts"] == 18
     assert DayRollUp.objects.filter(campaign=campaign).totals()["pending"] == 0
+    assert rollups.differences() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_advertiser_moves_while_its_posts_are_looked_at(today, claim, world_post, sandbox, monkeypatch):
+    campaign = CampaignFactory()
+    claim(AffiliateFactory(), campaign, world_post(), 1)
+    batch = leased()
+    answer, *_ = draining.ask(batch)
+    open_claims, is_locked = found.open_claims, threading.Event()
+
+    def once_somebody_waits(post_ids):
+        is_locked.set()
+        wait_for_a_waiter()
+        return open_claims(post_ids)
+
+    def move() -> None:
+        is_locked.wait(timeout=20)
+        Advertiser.objects.filter(campaigns=campaign).update(time_zone="Pacific/Kiritimati")
+
+    monkeypatch.setattr(found, "open_claims", once_somebody_waits)
+    assert together(lambda: settle(batch=batch, answer=answer), move) == [1, None]
+    assert PostState.objects.get().claimed_on == (TODAY + timedelta(hours=14)).date()
     assert rollups.differences() == []
 
 
