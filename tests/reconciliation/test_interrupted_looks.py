@@ -315,3 +315,18 @@ def test_one_content_counts_once_for_trust_under_whatever_link(claim, editions, 
         work_off()
     affiliate.refresh_from_db()
     assert (affiliate.trust.total_submissions, affiliate.trust.accurate_submissions) == (1, 1)
+
+
+def test_a_look_at_a_claim_of_clicks_goes_on_to_the_platform_for_views_whose_look_is_dead(
+    claim, drain_all, world_post, sandbox
+):
+    post = claim(AffiliateFactory(), CampaignFactory(), world_post(), 1).post
+    batch = leased()
+    Job.objects.update(attempts=jobs.MAX_ATTEMPTS)
+    jobs.give_back(batch=batch, error="timeout")
+    with after(minutes=1):
+        submission.claim_again(post=post, figures=Figures(clicks=3))
+        assert draining.work(jobs.lease_batch(connection_id=None)) == 1
+        assert Job.objects.pending().get().connection == lane_of("youtube")
+        assert drain_all() == 1
+    assert not AffiliateReport.objects.open().exists()

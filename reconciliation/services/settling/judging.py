@@ -106,6 +106,7 @@ class Look:
     reading: PostReading | None
     """None: no platform was asked, or the snapshot is one that is stored."""
     asks_platform: bool
+    """Whether the next look does, should a claim stay open."""
     rearmed: bool
     """Somebody moved the look's moment on while it was taken: what it needs has changed since."""
     api_id: str | None
@@ -191,6 +192,7 @@ def judge_claims(look: Look, terms: Terms, reversed_since: Mapping[tuple[UUID, d
         unasked = snapshot.availability is None and claim.views is not None
         if snapshot.fetched_at < due_at or unasked:
             look.open_until.append(due_at)
+            look.asks_platform |= unasked  # its own look may have been given up
             continue
         taken_back = reversed_since.get((post.tracking_link_id, claim.claimed_at), 0) if post.tracking_link_id else 0
         verdict = verdict_on(claim, snapshot, post, terms, reversed_since=taken_back)
