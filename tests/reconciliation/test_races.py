@@ -333,3 +333,27 @@ def test_twins_are_merged_while_both_are_settled(claim, world_post, monkeypatch)
     later.refresh_from_db()
     assert later.merged_into == first
     assert not broken()
+
+
+def test_a_post_that_is_displaced_while_it_is_settled_is_looked_at_no_more(claim, world_post, monkeypatch):
+    post = claim(AffiliateFactory(), CampaignFactory(), world_post(), 10**7).post
+    batch, by, is_locked = leased(), AffiliateFactory(), threading.Event()
+    answer, *_ = draining.ask(batch)
+    young = {each: replace(reading, posted_at=TODAY - timedelta(hours=1)) for each, reading in answer.readings.items()}
+    open_claims = found.open_claims
+
+    def once_somebody_waits(post_ids):
+        is_locked.set()
+        wait_for_a_waiter()
+        return open_claims(post_ids)
+
+    def displace() -> None:
+        is_locked.wait(timeout=20)
+        with transaction.atomic():
+            submission.displace(post=post, by=by)
+
+    monkeypatch.setattr(found, "open_claims", once_somebody_waits)
+    assert together(lambda: settle(batch=batch, answer=replace(answer, readings=young)), displace) == [1, None]
+    assert ReconciliationLog.objects.get().next_look_at
+    assert not Job.objects.pending().exists()
+    assert not broken()
