@@ -168,9 +168,11 @@ class Calls:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if self._paid_ahead:
             self._purse.take_back(self._paid_ahead)
-        error = error or self.failure
-        if not self.made or isinstance(error, NotNowError):
+        if not self.made:
             return
+        error = error or self.failure
+        if isinstance(error, NotNowError):
+            error = None  # this one did not leave; those before it were answered
         if isinstance(error, PlatformError) and error.is_failure:
             note_failure(connection=self.lane, error=f"{error.kind}: {error.code}")
         elif error is None or isinstance(error, PlatformError):

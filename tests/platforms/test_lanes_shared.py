@@ -17,6 +17,7 @@ from platforms.errors import ErrorKind
 from platforms.models import Breaker, Connection, Platform
 from platforms.services.lanes import (
     BudgetSpentError,
+    Calls,
     Purse,
     admit_call,
     hold_connection,
@@ -209,3 +210,14 @@ def test_a_probe_that_left_in_the_future_is_given_up():
         assert breaker.admitted(stands().circuit, clock.now()) is not None
         assert may_call()
         assert admit_call(connection=connection) is None
+
+
+def test_the_probe_was_answered_though_no_second_call_may_leave():
+    connection = configured(daily_quota=1)
+    failing(connection, connection.platform.breaker_limits.failures)
+    with after(60):
+        with pytest.raises(BudgetSpentError), Calls(connection) as calls:
+            calls.pay()
+            calls.pay()
+        assert stands().circuit == Circuit()
+        assert lane().quota_used == 1
