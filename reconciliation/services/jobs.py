@@ -192,6 +192,7 @@ def look_again(*, affiliate_id: UUID, platform_id: UUID, livemode: bool) -> int:
         post__campaign__livemode=livemode,
         post__is_identified=True,
     )
+    lock(theirs)  # looks that are just settled are waited for: those that follow them are found thereafter
     posts = dict(Job.objects.filter(pk__in=lock(theirs)).values_list("post_id", "pk"))
     for lane, moved in _by_lane(posts).items():
         changed = Job.objects.filter(pk__in=moved)

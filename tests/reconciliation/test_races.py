@@ -18,6 +18,7 @@ from alerts.errors import AlertStateError
 from alerts.models import Alert
 from campaigns.models import Enrolment, Post
 from config import clock
+from platforms.models import Connection
 from reconciliation.comparison import Figures, TrustEffect
 from reconciliation.models import (
     AffiliateReport,
@@ -28,6 +29,7 @@ from reconciliation.models import (
     TrustEvent,
     TrustScore,
 )
+from reconciliation.querysets import JobQuerySet
 from reconciliation.services import draining, jobs, runs, submission
 from reconciliation.services.merging import merge, merge_twins
 from reconciliation.services.settling import found, settle
@@ -35,6 +37,8 @@ from reconciliation.trust import Outcome, accuracy
 from tests.factories import TODAY, AffiliateFactory, CampaignFactory, UserFactory
 from tests.invariants import broken
 from tests.reconciliation.support import lane_of, leased
+from tests.reconciliation.test_connections_lanes import connect, look_again, prove
+from tests.reconciliation.test_connections_lanes import posts_of as posts_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("today")]
 
@@ -357,3 +361,31 @@ def test_a_post_that_is_displaced_while_it_is_settled_is_looked_at_no_more(claim
     assert ReconciliationLog.objects.get().next_look_at
     assert not Job.objects.pending().exists()
     assert not broken()
+
+
+def test_a_connection_that_is_made_while_its_post_is_settled_is_the_next_looks_lane(
+    claim, posts_of, sandbox, monkeypatch
+):
+    affiliate, (post,) = AffiliateFactory(), posts_of("instagram")
+    claim(affiliate, CampaignFactory(), post, 1)
+    batch, is_planned = leased("instagram"), threading.Event()
+    answer, *_ = draining.ask(batch)
+    add_pending = JobQuerySet.add_pending
+
+    def add_late(jobs_there, looks):
+        add_pending(jobs_there, looks)
+        is_planned.set()
+        wait_for_a_waiter()
+
+    def connect_meanwhile() -> Connection:
+        is_planned.wait(timeout=20)
+        connection = connect(affiliate, "instagram")
+        prove(connection, post)
+        look_again(connection)
+        return connection
+
+    monkeypatch.setattr(JobQuerySet, "add_pending", add_late)
+    settled, own = together(lambda: settle(batch=batch, answer=answer), connect_meanwhile)
+    assert settled == 1
+    look = Job.objects.pending().get()
+    assert (look.connection, look.due_at <= clock.now()) == (own, True)
