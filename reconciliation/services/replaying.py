@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
 
+from campaigns.models import Post
 from campaigns.querysets import PostQuerySet
 from config.bulk import array
 from platforms.metrics import Availability
 from reconciliation.comparison import Denial, Status
-from reconciliation.models import RuleSet
+from reconciliation.models import AffiliateReport, RuleSet
 from reconciliation.services.settling import found, judging, write_verdicts
 from reconciliation.services.settling.found import FoundPost, OpenClaim
 from reconciliation.services.settling.judging import Look, Snapshot
@@ -55,7 +57,10 @@ def replay(*, posts: PostQuerySet) -> Iterator[Replayed]:
 def _replay_page(post_ids: Sequence[UUID]) -> Replayed:
     posts = found.lock_posts(post_ids)
     verdicts, differences = _differences(posts)
-    return Replayed(len(post_ids), verdicts, _write_missing(post_ids), differences)
+    if written := _write_missing(post_ids):
+        still_open = AffiliateReport.objects.open().filter(post=OuterRef("pk"))
+        Post.objects.filter(~Exists(still_open), pk__in=post_ids, is_reconciled=False).update(is_reconciled=True)
+    return Replayed(len(post_ids), verdicts, written, differences)
 
 
 _SNAPSHOT = """

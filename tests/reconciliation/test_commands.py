@@ -134,6 +134,7 @@ def test_a_replay_writes_the_verdict_that_a_stored_snapshot_has_for_a_claim(
     state = PostState.objects.get()
     assert (state.current_verdict, state.counted_verdict) == (verdict, verdict if shown else None)
     assert TrustEvent.objects.count() == int(shown)
+    assert state.post.is_reconciled == shown
     assert "0 that were missing are written" in reconcile("--replay")
     assert drain_all() == 1  # the look that was asked for is taken all the same
     assert ReconciliationLog.objects.count() == 1
