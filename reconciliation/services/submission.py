@@ -1,7 +1,7 @@
 """Submitting: claims for posts, from whichever way in. One transaction, and the queue wakes the workers."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -127,7 +127,8 @@ def submit_many(*, entries: Sequence[Entry], method: Method) -> list[Submission 
     outcomes = admission.admit(entries, targets, method=method)
     admitted = [outcome for outcome in outcomes if isinstance(outcome, Admitted)]
     _write_posts(admitted)
-    _write_claims([one.claim for one in admitted if one.outcome != Outcome.UNCHANGED])
+    new = {one.post.pk for one in admitted if one.outcome == Outcome.NEW_POST}
+    _write_claims([one.claim for one in admitted if one.outcome != Outcome.UNCHANGED], new=new)
     for entry, outcome in zip(entries, outcomes, strict=True):
         if isinstance(outcome, SecondClaimantError):
             _record_refused_attempt(post=outcome.post, affiliate=entry.affiliate)
@@ -237,8 +238,9 @@ def _enrol(posts: Sequence[Post]) -> None:
         )
 
 
-def _write_claims(claims: Sequence[AffiliateReport]) -> None:
-    """Save claims, the latest of each post as its current one, and ask for a look at each post.
+def _write_claims(claims: Sequence[AffiliateReport], *, new: Collection[UUID] = ()) -> None:
+    """Save claims, the latest of each post as its current one, and ask for a look at each post. `new`: posts that this
+    transaction has made.
 
     The jobs' rows are locked before the posts' states, the order in which settling takes them too.
     """
@@ -254,11 +256,10 @@ def _write_claims(claims: Sequence[AffiliateReport]) -> None:
         request_id=current_request_id(),
     )
     PostState.objects.write_claims({post_id: claim.pk for post_id, claim in current.items()})
-    reconciled = {claim.post_id: claim.post for claim in claims if claim.post.is_reconciled}
-    if reconciled:
-        Post.objects.filter(pk__in=reconciled).update(is_reconciled=False)
-        for post in reconciled.values():
-            post.is_reconciled = False
+    if known := current.keys() - set(new):  # asked of the rows: they may have been settled since they were read
+        Post.objects.filter(pk__in=known, is_reconciled=True).update(is_reconciled=False)
+    for claim in claims:
+        claim.post.is_reconciled = False
     for lane in {look.lane for look in looks}:
         wake(lane)
 

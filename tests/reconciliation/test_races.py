@@ -389,3 +389,27 @@ def test_a_connection_that_is_made_while_its_post_is_settled_is_the_next_looks_l
     assert settled == 1
     look = Job.objects.pending().get()
     assert (look.connection, look.due_at <= clock.now()) == (own, True)
+
+
+def test_a_claim_that_waits_for_its_post_to_be_settled_leaves_it_open(claim, world_post, monkeypatch):
+    affiliate, campaign, post = AffiliateFactory(), CampaignFactory(), world_post()
+    claim(affiliate, campaign, post, 1)
+    batch, is_locked = leased(), threading.Event()
+    answer, *_ = draining.ask(batch)
+    open_claims = found.open_claims
+
+    def once_somebody_waits(post_ids):
+        is_locked.set()
+        wait_for_a_waiter()
+        return open_claims(post_ids)
+
+    def claim_meanwhile() -> None:
+        is_locked.wait(timeout=20)
+        with clock.at(TODAY + timedelta(seconds=1)):
+            claim(affiliate, campaign, post, 2)
+
+    monkeypatch.setattr(found, "open_claims", once_somebody_waits)
+    assert together(lambda: settle(batch=batch, answer=answer), claim_meanwhile) == [1, None]
+    assert AffiliateReport.objects.open().count() == 1
+    assert not Post.objects.get().is_reconciled
+    assert not broken()
