@@ -389,9 +389,9 @@ def lapse_leases_of(*, cluster: str) -> int:
 def retry_dead(*, job_ids: Sequence[UUID], by: User | None = None) -> int:
     """Make dead jobs due again with fresh attempts; returns how many.
 
-    Of several for one post the newest is retried; one whose post is already pending stays dead.
+    Of several for one post the newest is retried; one whose post is already pending, or was displaced, stays dead.
     """
-    dead = Job.objects.filter(pk__in=job_ids, state=Job.State.DEAD).exclude(
+    dead = Job.objects.filter(pk__in=job_ids, state=Job.State.DEAD, post__displaced_at=None).exclude(
         post__in=Job.objects.pending().values("post")
     )
     newest = dead.order_by("post_id", "-created_at", "-id").distinct("post_id").values("pk")

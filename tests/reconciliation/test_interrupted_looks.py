@@ -19,6 +19,7 @@ from reconciliation.errors import SecondClaimantError
 from reconciliation.models import AffiliateReport, Job, ReconciliationLog
 from reconciliation.services import draining, jobs, submission
 from tests.factories import TODAY, AffiliateFactory, CampaignFactory
+from tests.invariants import broken
 from tests.reconciliation.support import lane_of, leased
 from tests.reconciliation.test_connections_lanes import AUTHOR, connect, look_again, prove
 from tests.reconciliation.test_connections_lanes import posts_of as posts_of
@@ -330,3 +331,14 @@ def test_a_look_at_a_claim_of_clicks_goes_on_to_the_platform_for_views_whose_loo
         assert Job.objects.pending().get().connection == lane_of("youtube")
         assert drain_all() == 1
     assert not AffiliateReport.objects.open().exists()
+
+
+def test_a_dead_look_at_a_post_that_was_displaced_is_not_tried_again(claim, world_post, sandbox):
+    post = claim(AffiliateFactory(), CampaignFactory(), world_post(), 1).post
+    batch = leased()
+    Job.objects.update(attempts=jobs.MAX_ATTEMPTS)
+    jobs.give_back(batch=batch, error="timeout")
+    submission.displace(post=post, by=AffiliateFactory())
+    assert jobs.retry_dead(job_ids=[batch.jobs[0].pk]) == 0
+    assert Job.objects.get().state == Job.State.DEAD
+    assert not broken()
