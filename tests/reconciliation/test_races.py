@@ -379,7 +379,7 @@ def test_a_connection_that_is_made_while_its_post_is_settled_is_the_next_looks_l
 
     def connect_meanwhile() -> Connection:
         is_planned.wait(timeout=20)
-        connection = connect(affiliate, "instagram")
+        connection: Connection = connect(affiliate, "instagram")
         prove(connection, post)
         look_again(connection)
         return connection
