@@ -23,7 +23,7 @@ def copy_rows(model: type[models.Model], names: Sequence[str], rows: Iterable[Se
 
 
 def read_rows(sql: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """All rows that a statement gives. Moments come in UTC, read by the driver itself, several times faster than by
+    """All rows that a statement gives. Moments come in UTC, read by the driver itself, which is faster than
     Django's reader."""
     with connection.cursor() as cursor:
         cursor.cursor.adapters.register_loader("timestamptz", _read_moment)
@@ -35,6 +35,6 @@ def read_rows(sql: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[t
 def array(values: Iterable[Any]) -> str:
     """A parameter for `%s::type[]`: ids, numbers, moments, booleans and None, but no text, which could need quoting.
 
-    The driver makes the same out of a list, several times slower.
+    The driver makes the same out of a list, and takes longer.
     """
     return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
