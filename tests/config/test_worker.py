@@ -203,10 +203,11 @@ def test_any_process_may_be_killed_and_who_is_there_is_noted(
         orphans = family_of(worker)
         worker.kill()
         await_that(lambda: not any(each.is_running() for each in orphans), within_s=60)
+    await_that(lambda: not roles(), within_s=60)  # nobody was left to say that they are gone
     with running("worker", log=log, SANDBOX_URL=platforms.url):
         assert_works()
         await_that(lambda: heartbeats.workers().alive == 3, within_s=60)
-    assert roles() <= Counter(watchdog=2)
+    assert roles() <= Counter(watchdog=1)
     assert heartbeats.workers().alive == 0
     assert set(Job.objects.values_list("state", "attempts")) == {("done", 1)}
 

@@ -426,9 +426,9 @@ def test_reading_takes_few_queries_however_much_there_is(api, body, submitted, d
     """Key, own advertisers, rows; verdicts, or snapshots and their claims' verdicts, besides."""
     post = f"/api/v1/submissions/{submitted.json()['id']}"
     for _ in range(2):
-        assert queries(api, post) == 3
-        assert queries(api, f"{post}/metrics") == 6
-        assert queries(api, "/api/v1/submissions/history") == 4
-        assert queries(api, "/api/v1/submissions/history?limit=50") == 5
+        assert queries(api, post) == 4
+        assert queries(api, f"{post}/metrics") == 7
+        assert queries(api, "/api/v1/submissions/history") == 5
+        assert queries(api, "/api/v1/submissions/history?limit=50") == 6
         with clock.at(TODAY + timedelta(hours=7)):
             drain_all()
