@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from campaigns.models import Post
 from campaigns.querysets import PostQuerySet
-from config.bulk import array
+from config.bulk import array, read_rows
 from platforms.metrics import Availability
 from reconciliation.comparison import Denial, Status
 from reconciliation.models import AffiliateReport, RuleSet
@@ -79,33 +79,31 @@ def _snapshot(row: Sequence[object]) -> Snapshot:
 
 def _differences(posts: Mapping[UUID, FoundPost]) -> tuple[int, list[Difference]]:
     """How many verdicts these posts have, and those that would come out otherwise."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            SELECT {_SNAPSHOT},
-                claim.id, claim.post_id, claim.claimed_views, claim.claimed_clicks, claim.claimed_conversions,
-                claim.claimed_at, claim.submission_method, claim.request_id,
-                array_agg(verdict.status) OVER earlier,
-                CASE WHEN claim.claimed_conversions IS NOT NULL AND post.tracking_link_id IS NOT NULL THEN (
-                    SELECT count(*) FROM campaigns_conversion conversion
-                    WHERE conversion.link_id = post.tracking_link_id AND conversion.reversed_at > claim.claimed_at
-                        AND conversion.reversed_at <= snapshot.fetched_at AND received_at <= snapshot.fetched_at
-                ) ELSE 0 END,
-                verdict.id, verdict.ruleset_id, verdict.status, verdict.discrepancy_level, verdict.confidence,
-                verdict.explanation, verdict.trust_effect, verdict.next_look_at, verdict.money_at_risk
-            FROM reconciliation_reconciliationlog verdict
-            JOIN reconciliation_affiliatereport claim ON claim.id = verdict.affiliate_report_id
-            JOIN reconciliation_platformreport snapshot ON snapshot.id = verdict.platform_report_id
-            JOIN campaigns_post post ON post.id = verdict.post_id
-            WHERE verdict.post_id = ANY(%s::uuid[])
-            WINDOW earlier AS (
-                PARTITION BY verdict.affiliate_report_id ORDER BY verdict.processed_at, verdict.id
-                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-            )
-            """,
-            [array(posts)],
+    rows = read_rows(
+        f"""
+        SELECT {_SNAPSHOT},
+            claim.id, claim.post_id, claim.claimed_views, claim.claimed_clicks, claim.claimed_conversions,
+            claim.claimed_at, claim.submission_method, claim.request_id,
+            array_agg(verdict.status) OVER earlier,
+            CASE WHEN claim.claimed_conversions IS NOT NULL AND post.tracking_link_id IS NOT NULL THEN (
+                SELECT count(*) FROM campaigns_conversion conversion
+                WHERE conversion.link_id = post.tracking_link_id AND conversion.reversed_at > claim.claimed_at
+                    AND conversion.reversed_at <= snapshot.fetched_at AND received_at <= snapshot.fetched_at
+            ) ELSE 0 END,
+            verdict.id, verdict.ruleset_id, verdict.status, verdict.discrepancy_level, verdict.confidence,
+            verdict.explanation, verdict.trust_effect, verdict.next_look_at, verdict.money_at_risk
+        FROM reconciliation_reconciliationlog verdict
+        JOIN reconciliation_affiliatereport claim ON claim.id = verdict.affiliate_report_id
+        JOIN reconciliation_platformreport snapshot ON snapshot.id = verdict.platform_report_id
+        JOIN campaigns_post post ON post.id = verdict.post_id
+        WHERE verdict.post_id = ANY(%s::uuid[])
+        WINDOW earlier AS (
+            PARTITION BY verdict.affiliate_report_id ORDER BY verdict.processed_at, verdict.id
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         )
-        rows = cursor.fetchall()
+        """,
+        [array(posts)],
+    )
     rulesets = RuleSet.objects.filter(pk__in={row[-8] for row in rows})
     terms = {ruleset.pk: found.terms_of(posts, ruleset) for ruleset in rulesets}
     differences = []
@@ -157,29 +155,28 @@ def _write_missing(post_ids: Sequence[UUID]) -> int:
 
 def _snapshots_of(claims: Mapping[UUID, OpenClaim]) -> list[tuple[UUID, Snapshot]]:
     """The stored snapshot that each of these claims is to be judged by, where there is one; the oldest claim first."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            SELECT open.claim, {_SNAPSHOT}
-            FROM unnest(%s::uuid[], %s::uuid[], %s::timestamptz[], %s::boolean[])
-                AS open (claim, post, look_due_at, claims_views)
-            CROSS JOIN LATERAL (
-                SELECT * FROM reconciliation_platformreport
-                WHERE post_id = open.post AND fetched_at >= open.look_due_at
-                    AND (availability IS NOT NULL OR NOT open.claims_views)
-                ORDER BY fetched_at LIMIT 1
-            ) snapshot
-            JOIN reconciliation_affiliatereport claim ON claim.id = open.claim
-            ORDER BY claim.claimed_at, claim.id
-            """,
-            [
-                array(claims),
-                array(claim.post_id for claim in claims.values()),
-                array(claim.look_due_at or claim.claimed_at for claim in claims.values()),
-                array(claim.views is not None for claim in claims.values()),
-            ],
-        )
-        return [(row[0], _snapshot(row[1:])) for row in cursor.fetchall()]
+    rows = read_rows(
+        f"""
+        SELECT open.claim, {_SNAPSHOT}
+        FROM unnest(%s::uuid[], %s::uuid[], %s::timestamptz[], %s::boolean[])
+            AS open (claim, post, look_due_at, claims_views)
+        CROSS JOIN LATERAL (
+            SELECT * FROM reconciliation_platformreport
+            WHERE post_id = open.post AND fetched_at >= open.look_due_at
+                AND (availability IS NOT NULL OR NOT open.claims_views)
+            ORDER BY fetched_at LIMIT 1
+        ) snapshot
+        JOIN reconciliation_affiliatereport claim ON claim.id = open.claim
+        ORDER BY claim.claimed_at, claim.id
+        """,
+        [
+            array(claims),
+            array(claim.post_id for claim in claims.values()),
+            array(claim.look_due_at or claim.claimed_at for claim in claims.values()),
+            array(claim.views is not None for claim in claims.values()),
+        ],
+    )
+    return [(row[0], _snapshot(row[1:])) for row in rows]
 
 
 def _look(post: FoundPost, claim: OpenClaim, snapshot: Snapshot) -> Look:

@@ -118,16 +118,18 @@ def _plan_next_looks(looks: Sequence[Look], batch: Batch) -> None:
     still_open = {look.post.id: look for look in looks if look.open_until}
     if still_open:
         lanes, stakes = lanes_of(list(still_open)), stakes_of(list(still_open))
-        asked = batch.connection.pk if batch.connection else None
+        asked, to_wake = batch.connection.pk if batch.connection else None, set()
         for post_id, look in still_open.items():
             lane = lanes.get(post_id) if look.asks_platform else None
             due_at = judging.next_look_at(look, lane, asked)
             if due_at <= clock.now():
-                wake(lane)  # a claim came meanwhile, perhaps for another lane than the one that is at work
+                to_wake.add(lane)  # a claim came meanwhile, perhaps for another lane than the one that is at work
             reason = Reason.SECOND_LOOK if look.verdicts else Reason.SUBMISSION
             urgency = urgent_at(reason, due_at, stakes.get(post_id))
             request_id = look.snapshot.request_id
             next_looks.append(NextLook(post_id, look.asks_platform, reason, due_at, urgency, request_id))
+        for lane in to_wake:
+            wake(lane)
     if next_looks:
         Job.objects.add_pending(next_looks)
 
