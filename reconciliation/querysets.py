@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from uuid import UUID
 
@@ -158,7 +157,7 @@ class JobQuerySet(models.QuerySet[Any]):
     def add_pending(self, looks: Sequence[NextLook]) -> None:
         """Make these looks due, each in its post's lane, in one statement: of posts that nobody is to look at meanwhile
         for another reason."""
-        posts, ask_platform, reasons, due, urgent, request_ids = zip(*sorted(looks, key=itemgetter(0)), strict=True)
+        posts, ask_platform, reasons, due, urgent, request_ids = zip(*looks, strict=True)
         with connection.cursor() as cursor:
             cursor.execute(
                 f"""
@@ -173,6 +172,7 @@ class JobQuerySet(models.QuerySet[Any]):
                 JOIN campaigns_post post ON post.id = new.post_id
                 JOIN campaigns_campaign campaign ON campaign.id = post.campaign_id
                 LEFT JOIN LATERAL ({LANE}) lane ON new.asks_platform AND post.is_identified
+                ORDER BY new.post_id
                 ON CONFLICT (post_id) WHERE state IN ('due', 'leased') DO NOTHING
                 """,
                 [

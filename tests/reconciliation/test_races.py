@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from alerts.errors import AlertStateError
 from alerts.models import Alert
 from campaigns.models import Enrolment, Post
 from config import clock
+from config.ids import new_id
 from platforms.models import Connection
 from reconciliation.comparison import Figures, TrustEffect
 from reconciliation.models import (
@@ -29,12 +31,12 @@ from reconciliation.models import (
     TrustEvent,
     TrustScore,
 )
-from reconciliation.querysets import JobQuerySet
+from reconciliation.querysets import JobQuerySet, NextLook
 from reconciliation.services import draining, jobs, runs, submission
 from reconciliation.services.merging import merge, merge_twins
 from reconciliation.services.settling import found, settle
 from reconciliation.trust import Outcome, accuracy
-from tests.factories import TODAY, AffiliateFactory, CampaignFactory, UserFactory
+from tests.factories import TODAY, AffiliateFactory, CampaignFactory, PostFactory, UserFactory
 from tests.invariants import broken
 from tests.reconciliation.support import lane_of, leased
 from tests.reconciliation.test_connections_lanes import connect, look_again, prove
@@ -60,13 +62,13 @@ def together(*calls: Callable[[], Any]) -> list[Any]:
         return [future.result() for future in [pool.submit(run, call) for call in calls]]
 
 
-def wait_for_a_waiter() -> None:
-    """Until somebody waits for a lock, for a few seconds at most."""
+def wait_for_a_waiter(number: int = 1) -> None:
+    """Until somebody waits for a lock, or so many do, for a few seconds at most."""
     deadline = time.monotonic() + 5
     with connection.cursor() as cursor:
         while time.monotonic() < deadline:
-            cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
-            if cursor.fetchone()[0]:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0] >= number:
                 return
             time.sleep(0.02)
 
@@ -135,6 +137,34 @@ def test_one_affiliate_may_send_many_posts_at_once(client_of, world_post):
     )
     assert Counter(answer.status_code for answer in answers) == {202: 10}
     assert (Post.objects.count(), Enrolment.objects.count()) == (10, 1)
+
+
+# --- Asking for looks
+
+
+def test_looks_at_the_same_posts_are_made_due_in_one_order_whatever_the_plan():
+    """Each waits for the post in the middle, which a third one has; taken from both ends, they would wait in a circle
+    thereafter."""
+    posts = [PostFactory(pk=pk) for pk in sorted((new_id() for _ in range(3)), reverse=True)]
+    first, middle, last = sorted(post.pk for post in posts)
+    look = NextLook(middle, False, Job.Reason.RECHECK, TODAY, TODAY, "")
+    is_held = threading.Event()
+
+    def hold_the_middle() -> None:
+        with transaction.atomic():
+            Job.objects.add_pending([look])
+            is_held.set()
+            wait_for_a_waiter(2)
+            transaction.set_rollback(True)
+
+    def plan(setting: str) -> None:
+        is_held.wait(timeout=20)
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL {setting} = off")
+            Job.objects.add_pending([look._replace(post=pk) for pk in (first, middle, last)])
+
+    assert together(hold_the_middle, partial(plan, "enable_nestloop"), partial(plan, "enable_hashjoin")) == [None] * 3
+    assert Job.objects.pending().count() == 3
 
 
 # --- Settling
