@@ -17,7 +17,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import APIException
@@ -98,7 +98,8 @@ def _replay(kept: KeptAnswer, digest: str) -> HttpResponse:
 
 def _digest_of(request: Request) -> str:
     """Of method, address and what was sent: as it was read, since a form is sent with other boundaries each time."""
-    said = [request.method, request.path.rstrip("/"), request.data]
+    data = request.data
+    said = [request.method, request.path.rstrip("/"), dict(data.lists()) if isinstance(data, QueryDict) else data]
     return hashlib.sha256(json.dumps(said, sort_keys=True, default=_contents).encode()).hexdigest()
 
 

@@ -116,8 +116,8 @@ def test_names_in_another_order_are_the_same_request(world, submit):
 
 
 def test_a_file_is_the_same_by_its_name_and_contents(world):
-    def send(contents, name="rows.csv"):
-        form = {"file": SimpleUploadedFile(name, contents)}
+    def send(contents, name="rows.csv", *more):
+        form = {"file": [*more, SimpleUploadedFile(name, contents)]}
         headers = {"Idempotency-Key": "one"}
         return world.clients["staff"].post("/api/v1/affiliates/bulk", form, format="multipart", headers=headers)
 
@@ -128,6 +128,7 @@ def test_a_file_is_the_same_by_its_name_and_contents(world):
     assert_replayed(send(contents), first)
     assert_problem(send(contents + b"Bob,bob@example.com\n"), 422)
     assert_problem(send(contents, "other.csv"), 422)
+    assert_problem(send(contents, "rows.csv", SimpleUploadedFile("rows.csv", contents)), 422)
 
 
 # --- Whose key it is
