@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection, models
 from psycopg import postgres
 from psycopg.pq import Format
@@ -30,6 +31,14 @@ def read_rows(sql: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[t
         cursor.execute(sql, parameters)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
         return rows
+
+
+def read_values(rows: "models.QuerySet[Any, tuple[Any, ...]]") -> list[tuple[Any, ...]]:
+    """The same for a `values_list`, of columns that the driver gives as they are wanted."""
+    try:
+        return read_rows(*rows.query.sql_with_params())
+    except EmptyResultSet:  # nothing can be among none
+        return []
 
 
 def array(values: Iterable[Any]) -> str:

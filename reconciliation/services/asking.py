@@ -33,7 +33,7 @@ from platforms.services.connections import token_of
 from platforms.services.lanes import Calls, NotNowError, hold_connection
 from platforms.transport import shared_http
 from reconciliation.models import Job
-from reconciliation.services.jobs import Batch
+from reconciliation.services.jobs import AskedPost, Batch, LeasedJob
 from reconciliation.services.settling import Answer
 
 IDENTIFIED_AT_ONCE = 2_000
@@ -46,7 +46,7 @@ CALLS_BEGIN_WITHIN_S = 6.0
 DISCOVERY_S = 8.0
 """Looking posts up by their owners takes a call for each; what is not reached in this time waits for the next batch."""
 
-Unanswered = list[tuple[PlatformError, list[Job]]]
+Unanswered = list[tuple[PlatformError, list[LeasedJob]]]
 
 
 @dataclass(slots=True)
@@ -156,13 +156,13 @@ def ask(batch: Batch) -> tuple[Answer, Unanswered, PlatformError | None]:
     renamed = {each: reading.api_id for each, reading in readings.items() if reading.api_id}
     kept: dict[str, str | None] = {each: None for each, post in posts.items() if post.api_id == ""}
     kept |= {each: api_id for each, api_id in api_ids.items() if api_id != each} | renamed
-    unanswered: dict[PlatformError, list[Job]] = defaultdict(list)
+    unanswered: dict[PlatformError, list[LeasedJob]] = defaultdict(list)
     for each, error in left_open.items():
         unanswered[error] += jobs[each]
     return Answer(fetched_at, readings, kept), list(unanswered.items()), calls.failure
 
 
-def shows_as_own(*, lane: Connection, post: Post) -> bool:
+def shows_as_own(*, lane: Connection, post: AskedPost) -> bool:
     """Whether a post is one of the account that a lane belongs to, by what the platform shows the lane. Raises
     PlatformError."""
     account = Account.objects.filter(connection=lane, proven_at__isnull=False).first()
@@ -185,7 +185,7 @@ def _has_nothing_to_ask_with(caller: _Caller) -> bool:
 
 
 def _read(
-    caller: _Caller, posts: Mapping[str, Post], jobs: Mapping[str, Sequence[Job]]
+    caller: _Caller, posts: Mapping[str, AskedPost], jobs: Mapping[str, Sequence[LeasedJob]]
 ) -> tuple[dict[str, PostReading], dict[str, str], dict[str, PlatformError]]:
     """Readings, the API's ids, and what stayed open with its reason; each by the ids that the posts' links have."""
     api_ids, readings, left_open = _identified(caller, posts)
@@ -206,7 +206,7 @@ def _read(
 
 
 def _identified(
-    caller: _Caller, posts: Mapping[str, Post]
+    caller: _Caller, posts: Mapping[str, AskedPost]
 ) -> tuple[dict[str, str], dict[str, PostReading], dict[str, PlatformError]]:
     """The API's id of each of these posts, the readings that need no further call, and what was not reached.
 
@@ -247,7 +247,7 @@ def _others_to_identify(lane: Connection, wanted: Mapping[str, Wanted]) -> dict[
     return {job.post.external_id: job.post for job in due.select_related("post")[:IDENTIFIED_AT_ONCE]}
 
 
-def _discovered(caller: _Caller, posts: Sequence[Post]) -> tuple[dict[str, PostReading], dict[str, PlatformError]]:
+def _discovered(caller: _Caller, posts: Sequence[AskedPost]) -> tuple[dict[str, PostReading], dict[str, PlatformError]]:
     """What the platform tells anybody of posts whose owner is not connected, which is less than it tells the owner;
     and those for which there was no time."""
     if caller.token or not caller.adapter.discovers or not posts:
@@ -266,7 +266,7 @@ def _discovered(caller: _Caller, posts: Sequence[Post]) -> tuple[dict[str, PostR
     return readings, {each: error for each, error in not_reached.items() if each not in readings}
 
 
-def _handles(posts: Sequence[Post]) -> list[tuple[Post, str]]:
+def _handles(posts: Sequence[AskedPost]) -> list[tuple[AskedPost, str]]:
     """Under whose name each post may be found: the account that its claimant has, a proven one first."""
     accounts = Account.objects.filter(
         affiliate__in={post.affiliate_id for post in posts}, platform=posts[0].platform_id
@@ -276,7 +276,7 @@ def _handles(posts: Sequence[Post]) -> list[tuple[Post, str]]:
     return [(post, handles[post.affiliate_id]) for post in posts if post.affiliate_id in handles]
 
 
-def _wanted(post: Post) -> Wanted:
+def _wanted(post: AskedPost | Post) -> Wanted:
     link = identify(post.url)
     if not isinstance(link, PostLink):  # a row from before the rules of links changed
         return Wanted(post.external_id)

@@ -13,13 +13,13 @@ from config import clock
 from platforms.errors import ErrorKind, PlatformError
 from platforms.links import NeedsNetwork, NotAPost, PostLink, identify
 from platforms.metrics import Availability, PostReading
-from platforms.models import Connection
+from platforms.models import Connection, Platform
 from platforms.resolver import link_http, resolve
 from reconciliation.errors import BusyError
 from reconciliation.models import AffiliateReport, Job
 from reconciliation.services.admission import lock_contents
 from reconciliation.services.asking import shows_as_own
-from reconciliation.services.jobs import Batch, due_from, give_back, lanes_of, wake
+from reconciliation.services.jobs import AskedPost, Batch, due_from, give_back, lanes_of, wake
 from reconciliation.services.merging import let_one_stand
 from reconciliation.services.owning import note_author_of
 from reconciliation.services.settling import NO_POST, Answer, settle
@@ -37,20 +37,21 @@ def identify_posts(*, batch: Batch) -> int:
     The others go on in their lane, as the post that their link leads to. What goes wrong with one holds up no other.
     """
     fetched_at = clock.now()
+    found_posts = Post.objects.select_related("campaign").in_bulk([job.post.pk for job in batch.jobs])
+    posts = [found_posts[job.post.pk] for job in batch.jobs]
     with ThreadPoolExecutor(OPENED_AT_ONCE) as pool:
-        links = [job.post.short_url or job.post.url for job in batch.jobs]
-        opened = list(pool.map(_open, links, [job.post.campaign.livemode for job in batch.jobs]))
+        opened = list(pool.map(_open, posts))
     settled, fault = 0, None
-    for job, found in zip(batch.jobs, opened, strict=True):
+    for job, post, found in zip(batch.jobs, posts, opened, strict=True):
         single = replace(batch, jobs=[job])
         try:
             match found:
                 case PostLink():
-                    _ask_owner(job.post, found)
+                    _ask_owner(post, found)
                     take_identity(batch=single, link=found)
                 case NotAPost():
-                    nothing = PostReading(job.post.external_id, Availability.MISSING, error=NO_POST)
-                    settled += settle(batch=single, answer=Answer(fetched_at, {job.post.external_id: nothing}))
+                    nothing = PostReading(post.external_id, Availability.MISSING, error=NO_POST)
+                    settled += settle(batch=single, answer=Answer(fetched_at, {post.external_id: nothing}))
                 case PlatformError():
                     raise found
         except PlatformError as error:
@@ -66,8 +67,8 @@ def identify_posts(*, batch: Batch) -> int:
     return settled
 
 
-def _open(url: str, livemode: bool) -> Opened:
-    link = identify(url)
+def _open(post: Post) -> Opened:
+    link, livemode = identify(post.short_url or post.url), post.campaign.livemode
     if not isinstance(link, NeedsNetwork):
         return link
     try:
@@ -88,11 +89,8 @@ def _ask_owner(post: Post, link: PostLink) -> None:
     connection = lane.first() if others else None
     if connection is None:
         return
-    named = Post(
-        external_id=link.external_id,
-        url=link.canonical_url,
-        affiliate_id=post.affiliate_id,
-        platform_id=post.platform_id,
+    named = AskedPost(
+        post.pk, link.external_id, None, link.canonical_url, post.affiliate_id, post.platform_id, is_identified=False
     )
     if shows_as_own(lane=connection, post=named):
         for other in others:
@@ -104,11 +102,12 @@ def take_identity(*, batch: Batch, link: PostLink) -> None:
     """Make the leased post what its link leads to; where somebody claims that already, the rule of `merging` says
     which of the two stands. Raises BusyError."""
     job = batch.jobs[0]
-    lock_contents([(job.post.platform, link.external_id)])  # before the job's row, as submitting does
+    platform = Platform.objects.get(pk=job.post.platform_id)
+    lock_contents([(platform, link.external_id)])  # before the job's row, as submitting does
     held = Job.objects.select_for_update(of=("self",)).filter(pk=job.pk, lease=batch.lease, state=Job.State.LEASED)
     if not held:
         return
-    post: Post = Post.objects.select_related("platform", "campaign", "affiliate__user").get(pk=job.post_id)
+    post: Post = Post.objects.select_related("platform", "campaign", "affiliate__user").get(pk=job.post.pk)
     for other in _others(post, link):
         first, second = sorted((other, post), key=lambda each: (each.created_at, each.pk))
         if let_one_stand(first, second) == post:

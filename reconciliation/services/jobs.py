@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -19,7 +19,7 @@ from affiliates.services import audit
 from campaigns.models import CampaignPlatform, Post
 from campaigns.rates import Rates, worth
 from config import clock
-from config.bulk import array
+from config.bulk import array, read_values
 from config.cluster import leases_of, new_lease
 from config.errors import ConflictError
 from config.ids import new_id
@@ -50,13 +50,36 @@ BACKOFF_MAX_S = 600
 FORGOTTEN_AFTER = timedelta(seconds=1)
 
 
+class AskedPost(NamedTuple):
+    """A post, as far as its platform is asked about it."""
+
+    pk: UUID
+    external_id: str
+    api_id: str | None
+    url: str
+    affiliate_id: UUID
+    platform_id: UUID
+    is_identified: bool
+
+
+class LeasedJob(NamedTuple):
+    """A job in somebody's hands, as it was when it was taken. A plain row: there may be thousands."""
+
+    pk: UUID
+    created_at: datetime
+    due_at: datetime
+    attempts: int
+    request_id: str
+    post: AskedPost
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Jobs held together under one lease, asked about together. Without a connection no platform is asked."""
 
     lease: UUID
     connection: Connection | None
-    jobs: Sequence[Job]
+    jobs: Sequence[LeasedJob]
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,12 +329,15 @@ def _without_rechecks(due: JobQuerySet, *, until: datetime) -> JobQuerySet:
     return due.exclude(reason=Job.Reason.RECHECK)
 
 
-def _take(due: "QuerySet[Job]", size: int) -> list[Job]:
-    """The first of these jobs that nobody else is taking."""
-    return list(due.select_for_update(skip_locked=True, of=("self",)).select_related("post")[:size])
+def _take(due: JobQuerySet, size: int | None) -> list[LeasedJob]:
+    """The first of these jobs that nobody else is taking; without a size, all of them."""
+    names = [*LeasedJob._fields[:-1], *(f"post__{name}" for name in AskedPost._fields)]
+    rows = read_values(due.select_for_update(skip_locked=True, of=("self",)).values_list(*names)[:size])
+    of_job = len(LeasedJob._fields) - 1
+    return [LeasedJob._make((*row[:of_job], AskedPost._make(row[of_job:]))) for row in rows]
 
 
-def _take_unasked(due: "QuerySet[Job]") -> list[Job]:
+def _take_unasked(due: JobQuerySet) -> list[LeasedJob]:
     """Looks that ask no platform; where there are none, posts whose short link is to be opened first."""
     unasked = _take(due.filter(post__is_identified=True), BATCH)
     return unasked or _take(due.filter(post__is_identified=False), UNIDENTIFIED_BATCH)
@@ -344,11 +370,10 @@ def _is_soon(moment: datetime, now: datetime) -> bool:
     return now < moment <= now + timedelta(seconds=2 * PACE_S)
 
 
-def _same_content(lane: Connection, jobs: Sequence[Job], due: JobQuerySet) -> list[Job]:
+def _same_content(lane: Connection, jobs: Sequence[LeasedJob], due: JobQuerySet) -> list[LeasedJob]:
     """Due jobs for the same content in other campaigns: asked once, settled together."""
     contents = {job.post.external_id for job in jobs}
-    twins = due.twins_of(contents, lane.platform_id, besides={job.pk for job in jobs})
-    return list(twins.select_for_update(skip_locked=True, of=("self",)).select_related("post"))
+    return _take(due.twins_of(contents, lane.platform_id, besides={job.pk for job in jobs}), None)
 
 
 @transaction.atomic

@@ -127,8 +127,8 @@ def test_the_most_urgent_go_first(claim_many, monkeypatch):
     Job.objects.filter(post=posts[0]).update(urgent_at=urgent_at + timedelta(hours=6))
     Job.objects.filter(post=posts[1]).update(due_at=TODAY + timedelta(seconds=5))
     Job.objects.filter(post=posts[3]).update(urgent_at=urgent_at - timedelta(seconds=5))
-    assert [job.post for job in leased().jobs] == [posts[3], posts[2]]
-    assert [job.post for job in leased().jobs] == [posts[0]]
+    assert [job.post.pk for job in leased().jobs] == [posts[3].pk, posts[2].pk]
+    assert [job.post.pk for job in leased().jobs] == [posts[0].pk]
 
 
 # --- Attempts

@@ -324,7 +324,7 @@ def test_what_is_settled_while_its_post_is_merged_counts_for_the_post_that_stand
     first = claim(affiliate, campaign, world_post("youtube", 0), 1).post
     batch = leased()
     answer, *_ = draining.ask(batch)
-    for_post = {job.post_id: replace(batch, jobs=[job]) for job in batch.jobs}
+    for_post = {job.post.pk: replace(batch, jobs=[job]) for job in batch.jobs}
     settle(batch=for_post[first.pk], answer=answer)
     is_held = threading.Event()
 

@@ -219,7 +219,7 @@ def test_money_decides_among_rechecks(claim, drain_all, world_post, campaign):
     ]
     drain_all()
     with clock.at(TODAY + H):
-        assert [job.post for job in leased().jobs] == [posts[1], posts[2], posts[0]]
+        assert [job.post.pk for job in leased().jobs] == [posts[1].pk, posts[2].pk, posts[0].pk]
 
 
 def test_a_recheck_has_its_turn_before_claims_that_came_hours_later(
@@ -232,10 +232,10 @@ def test_a_recheck_has_its_turn_before_claims_that_came_hours_later(
     due_at = pending().due_at
     with clock.at(due_at + 7 * H):
         new = claim(AffiliateFactory(), campaign, world_post(index=1), 1).post
-        assert [job.post for job in leased().jobs] == [new]
+        assert [job.post.pk for job in leased().jobs] == [new.pk]
     with clock.at(due_at + 9 * H):
         claim(AffiliateFactory(), campaign, world_post(index=2), 1)
-        assert [job.post for job in leased().jobs] == [old]
+        assert [job.post.pk for job in leased().jobs] == [old.pk]
 
 
 def test_what_is_reserved_of_a_quota_is_for_claims(campaign, claim, drain_all, world_post):

@@ -46,7 +46,7 @@ def test_what_is_not_begun_and_nobody_else_wants_is_taken_back(posts, claim, cam
     monkeypatch.setattr(jobs, "BATCH", 1)
     monkeypatch.setattr("platforms.adapters.youtube.YouTubeAdapter.batch_size", 1)
     run = run_of(*posts)
-    begun = leased().jobs[0].post
+    begun = Post.objects.get(pk=leased().jobs[0].post.pk)
     claimed, left = (post for post in posts if post != begun)
     with clock.at(TODAY + timedelta(minutes=1)):
         Job.objects.filter(post=claimed, state="due").update(reason=Job.Reason.SUBMISSION)
