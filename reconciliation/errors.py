@@ -28,7 +28,7 @@ class BusyError(DomainError):
     retry_after_s = 5
 
     def __init__(self) -> None:
-        super().__init__("A file is being imported as a whole: try again in a few seconds.")
+        super().__init__("Somebody else is at work on the same rows: try again in a few seconds.")
 
 
 class RunRefusedError(DomainError):

@@ -19,7 +19,7 @@ from reconciliation.errors import BusyError
 from reconciliation.models import AffiliateReport, Job
 from reconciliation.services.admission import lock_contents
 from reconciliation.services.asking import shows_as_own
-from reconciliation.services.jobs import AskedPost, Batch, due_from, give_back, lanes_of, wake
+from reconciliation.services.jobs import AskedPost, Batch, due_from, give_back, lanes_of, lock, wake
 from reconciliation.services.merging import let_one_stand
 from reconciliation.services.owning import note_author_of
 from reconciliation.services.settling import NO_POST, Answer, settle
@@ -103,12 +103,14 @@ def take_identity(*, batch: Batch, link: PostLink) -> None:
     which of the two stands. Raises BusyError."""
     job = batch.jobs[0]
     platform = Platform.objects.get(pk=job.post.platform_id)
-    lock_contents([(platform, link.external_id)])  # before the job's row, as submitting does
-    held = Job.objects.select_for_update(of=("self",)).filter(pk=job.pk, lease=batch.lease, state=Job.State.LEASED)
-    if not held:
-        return
+    lock_contents([(platform, link.external_id)])  # before the jobs' rows, as submitting does
     post: Post = Post.objects.select_related("platform", "campaign", "affiliate__user").get(pk=job.post.pk)
-    for other in _others(post, link):
+    others = _others(post, link)
+    lock(Job.objects.pending().filter(post__in=[post, *others]))
+    held = Job.objects.filter(pk=job.pk, lease=batch.lease, state=Job.State.LEASED)
+    if not held.exists():
+        return
+    for other in others:
         first, second = sorted((other, post), key=lambda each: (each.created_at, each.pk))
         if let_one_stand(first, second) == post:
             return

@@ -19,6 +19,7 @@ from platforms.models import Connection, Platform
 from reconciliation.errors import RunRefusedError
 from reconciliation.models import Job, ReconciliationLog, Run, RunJob
 from reconciliation.services.jobs import request_looks, wake
+from reconciliation.services.submission import without_long_waits
 
 MAX_RUN_POSTS = 10_000
 """A run larger than this would keep a platform busy for hours; several narrower ones can be asked for instead."""
@@ -85,12 +86,12 @@ class Report:
     changed: int
 
 
-@transaction.atomic
+@without_long_waits()
 def request_run(*, posts: PostQuerySet, by: User | None, scope: dict[str, Any]) -> Run:
     """Ask for a look at each of these posts now. One that is due already joins the run as it is.
 
     Claims that have their counted verdict keep it; what a new look finds changed is recorded beside it.
-    Raises RunRefusedError where there is no post to look at, or more than MAX_RUN_POSTS.
+    Raises RunRefusedError where there is no post to look at, or more than MAX_RUN_POSTS, and BusyError.
     """
     post_ids = list(posts.standing().order_by("pk").values_list("pk", flat=True)[: MAX_RUN_POSTS + 1])
     if not post_ids:

@@ -22,17 +22,19 @@ from config import clock
 from config.ids import new_id
 from platforms.models import Connection
 from reconciliation.comparison import Figures, TrustEffect
+from reconciliation.errors import BusyError
 from reconciliation.models import (
     AffiliateReport,
     Job,
     PlatformReport,
     PostState,
     ReconciliationLog,
+    Run,
     TrustEvent,
     TrustScore,
 )
 from reconciliation.querysets import JobQuerySet, NextLook
-from reconciliation.services import draining, jobs, runs, submission
+from reconciliation.services import draining, identifying, jobs, runs, submission
 from reconciliation.services.merging import merge, merge_twins
 from reconciliation.services.settling import found, settle
 from reconciliation.trust import Outcome, accuracy
@@ -366,6 +368,40 @@ def test_twins_are_merged_while_both_are_settled(claim, world_post, monkeypatch)
         assert together(lambda: settle(batch=batch, answer=answer), merge_then) == [2, None]
     later.refresh_from_db()
     assert later.merged_into == first
+    assert not broken()
+
+
+@pytest.mark.parametrize("is_settled", [False, True])
+def test_a_link_that_leads_to_a_claimed_post_is_opened_while_a_run_asks_for_both(
+    claim, world_post, drain_all, monkeypatch, is_settled
+):
+    affiliate, campaign, world = AffiliateFactory(), CampaignFactory(), world_post("x")
+    first = claim(affiliate, campaign, world, 1).post
+    if is_settled:
+        drain_all()
+    with clock.at(TODAY + timedelta(seconds=1)):
+        short = claim(affiliate, campaign, replace(world, url=world.short_url), 2).post
+        let_one_stand, is_held = identifying.let_one_stand, threading.Event()
+
+        def once_somebody_waits(*posts):
+            is_held.set()
+            wait_for_a_waiter()
+            return let_one_stand(*posts)
+
+        def ask_for_both():
+            is_held.wait(timeout=20)
+            return runs.request_run(posts=Post.objects.filter(pk__in=[first.pk, short.pk]), by=None, scope={})
+
+        monkeypatch.setattr(identifying, "let_one_stand", once_somebody_waits)
+        _, run = together(lambda: draining.drain(connection_id=None, paced=False), ask_for_both)
+    # Where a new look at the first one is asked for by both, they wait in a circle: the run may be asked for once more.
+    assert isinstance(run, (Run, BusyError) if is_settled else Run)
+    with clock.at(TODAY + timedelta(minutes=1)):
+        drain_all()
+        drain_all()
+    short.refresh_from_db()
+    assert short.merged_into == first
+    assert ReconciliationLog.objects.counted().filter(post=first).count() == 2
     assert not broken()
 
 
