@@ -199,13 +199,14 @@ class JobQuerySet(models.QuerySet[Any]):
             )
 
     def finish(self, job_ids: Collection[UUID]) -> None:
-        """These looks are taken, in one statement."""
+        """Of these looks, those that were not over yet are, in one statement; who is just taking one finds the lease
+        void."""
         with connection.cursor() as cursor:
             cursor.execute(
                 """
                 UPDATE reconciliation_job
                 SET state = 'done', finished_at = %s, lease = NULL, leased_until = NULL, last_error = ''
-                WHERE id = ANY(%s::uuid[])
+                WHERE id = ANY(%s::uuid[]) AND state IN ('due', 'leased')
                 """,
                 [clock.now(), array(job_ids)],
             )

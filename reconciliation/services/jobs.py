@@ -191,13 +191,13 @@ def lanes_of(post_ids: Sequence[UUID]) -> dict[UUID, UUID | None]:
 
 
 def close_look(*, post_id: UUID) -> None:
-    """Nobody looks at this post any more; who is just taking a look finds the lease void.
+    """Nobody looks at this post any more.
 
     A look that was just being settled is waited for, and may have been followed by another one meanwhile.
     """
     pending = Job.objects.pending().filter(post=post_id)
-    while pending.exists():
-        pending.update(state=Job.State.DONE, lease=None, leased_until=None, finished_at=clock.now())
+    while job_ids := list(pending.values_list("pk", flat=True)):
+        Job.objects.finish(job_ids)
 
 
 @transaction.atomic

@@ -297,6 +297,18 @@ def test_of_several_dead_looks_at_one_post_one_is_retried_and_none_beside_a_pend
     assert (Job.objects.filter(state="due").count(), Job.objects.filter(state="dead").count()) == (1, 1)
 
 
+def test_a_look_that_is_over_already_is_not_finished_once_more(claim_many):
+    claim_many(3)
+    for state in ("dead", "discarded"):
+        Job.objects.filter(pk=Job.objects.pending().first().pk).update(state=state, last_error="unavailable: http_503")
+    Job.objects.finish(list(Job.objects.values_list("pk", flat=True)))
+    assert set(Job.objects.values_list("state", "last_error")) == {
+        ("dead", "unavailable: http_503"),
+        ("discarded", "unavailable: http_503"),
+        ("done", ""),
+    }
+
+
 def test_new_figures_for_a_post_whose_look_was_given_up_have_it_looked_at_again(claim_many, claim, drain_all):
     (first,) = claim_many(1)
     Job.objects.update(state="dead", attempts=8)
