@@ -338,6 +338,18 @@ class CountableQuerySet(models.QuerySet[Any]):
         return list(rows.values_list(*columns, "n", named=True))
 
 
+class ShownClaim(NamedTuple):
+    """What is claimed now for a post that its platform, as far as is known, shows."""
+
+    post: UUID
+    campaign: UUID
+    platform: UUID
+    claimed_at: datetime
+    views: int | None
+    clicks: int | None
+    conversions: int | None
+
+
 class PostStateQuerySet(CountableQuerySet):
     """How posts stand now."""
 
@@ -364,10 +376,9 @@ class PostStateQuerySet(CountableQuerySet):
         order in which claiming and settling take them."""
         list(self.select_for_update().filter(post=post))
 
-    def shown_claims(self, post_ids: Collection[UUID]) -> list[tuple[Any, ...]]:
-        """Of those of these posts that stand, are identified and are not known to be hidden, what is claimed now: post,
-        campaign, platform, claimed_at, views, clicks, conversions."""
-        return read_rows(
+    def shown_claims(self, post_ids: Collection[UUID]) -> list[ShownClaim]:
+        """Of those of these posts that stand, are identified and are not known to be hidden, what is claimed now."""
+        rows = read_rows(
             """
             SELECT state.post_id, state.campaign_id, state.platform_id, state.claimed_at, state.claimed_views,
                 claim.claimed_clicks, claim.claimed_conversions
@@ -380,6 +391,7 @@ class PostStateQuerySet(CountableQuerySet):
             """,
             [array(post_ids)],
         )
+        return [ShownClaim._make(row) for row in rows]
 
     def write_claims(self, claims: Mapping[UUID, UUID]) -> None:
         """Make these claims, by the ids of their posts, the current ones, in one statement. None has a verdict yet."""

@@ -18,7 +18,7 @@ from campaigns.rates import Rates
 from config import clock
 from config.queue import enqueue
 from reconciliation.models import Job, PostState
-from reconciliation.querysets import NextLook
+from reconciliation.querysets import NextLook, ShownClaim
 from reconciliation.services.jobs import at_stake
 from reconciliation.urgency import urgent_at
 
@@ -50,14 +50,13 @@ class _Terms:
     rates: Rates
 
 
-def next_rechecks(post_ids: Collection[UUID], *, after: datetime) -> dict[UUID, Recheck]:
-    """The first planned look later than `after` of each of these posts, as far as there is one; two queries.
+def next_rechecks(claims: Collection[ShownClaim], *, after: datetime) -> dict[UUID, Recheck]:
+    """The first planned look later than `after` at the posts of these claims, as far as there is one; one query.
 
     A plan begins anew with each claim. Posts that their platform does not show (gone, private, not connected) are not
     looked at again by plan: a claim, a connection or a run does it.
     """
-    claims = PostState.objects.shown_claims(post_ids) if post_ids else []
-    terms = _terms({campaign for _, campaign, *_ in claims}, after)
+    terms = _terms({claim.campaign for claim in claims}, after)
     rechecks = {}
     for post_id, campaign, platform, claimed_at, *claimed in claims:
         if held := terms.get((campaign, platform)):
@@ -104,7 +103,7 @@ def replan(post_ids: Collection[UUID]) -> None:
     """Put the planned looks of these posts in place of those that were planned before."""
     planned = Job.objects.filter(post__in=post_ids, state=Job.State.DUE, reason=Job.Reason.RECHECK)
     before = {job.post_id: job for job in planned.select_for_update(of=("self",)).order_by("post_id")}
-    rechecks = next_rechecks(post_ids, after=clock.now())
+    rechecks = next_rechecks(PostState.objects.shown_claims(post_ids), after=clock.now())
     Job.objects.filter(pk__in=[job.pk for post_id, job in before.items() if post_id not in rechecks]).delete()
     moved = {job.pk: rechecks[post_id] for post_id, job in before.items() if post_id in rechecks}
     Job.objects.move({job_id: (recheck.due_at, recheck.urgent_at) for job_id, recheck in moved.items()})

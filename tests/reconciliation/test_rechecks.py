@@ -136,9 +136,9 @@ def test_a_post_that_is_gone_waits_for_somebody_to_ask(campaign, claim, drain_al
     drain_all()
     state = PostState.objects.get()
     gone = PlatformReport.objects.create(post=state.post, availability=Availability.MISSING.value, fetched_at=TODAY)
-    assert plans.next_rechecks([state.post_id], after=TODAY).keys() == {state.post_id}
+    assert plans.next_rechecks(PostState.objects.shown_claims([state.post_id]), after=TODAY).keys() == {state.post_id}
     PostState.objects.update(latest_snapshot=gone)
-    assert plans.next_rechecks([state.post_id], after=TODAY) == {}
+    assert plans.next_rechecks(PostState.objects.shown_claims([state.post_id]), after=TODAY) == {}
 
 
 # --- A plan that changes

@@ -31,7 +31,7 @@ from reconciliation.urgency import Reason, urgent_at
 
 __all__ = ["NO_POST", "Answer", "settle", "write_verdicts"]
 
-ALERT_CHUNK = 1_000
+ALERT_CHUNK = 2_000
 """Verdicts that the alert rules look at together."""
 
 
@@ -113,7 +113,8 @@ def _looks(
 def _plan_next_looks(looks: Sequence[Look], batch: Batch) -> None:
     """Posts with claims still open are looked at again, in the lane that they belong in now; the others as their
     campaigns plan it."""
-    rechecks = plans.next_rechecks([look.post.id for look in looks if not look.open_until], after=clock.now())
+    done = [shown for look in looks if not look.open_until and (shown := look.shown_claim)]
+    rechecks = plans.next_rechecks(done, after=clock.now())
     next_looks = [recheck.of(post_id) for post_id, recheck in rechecks.items()]
     still_open = {look.post.id: look for look in looks if look.open_until}
     if still_open:

@@ -75,6 +75,12 @@ class FoundPost(NamedTuple):
     latest_snapshot_id: UUID | None
     last_fetched_at: datetime | None
     seen_live_at: datetime | None
+    is_identified: bool
+    is_standing: bool
+    claimed_at: datetime
+    claimed_views: int | None
+    claimed_clicks: int | None
+    claimed_conversions: int | None
     latest: Figures | None
 
     @property
@@ -148,11 +154,13 @@ def lock_posts(post_ids: Sequence[UUID]) -> dict[UUID, FoundPost]:
             rates.rate_per_1000_views, rates.rate_per_click, rates.rate_per_conversion,
             state.current_claim_id, state.current_verdict_id, state.counted_verdict_id,
             counted_claim.claimed_at, counted_claim.id, state.latest_snapshot_id, state.last_fetched_at,
-            state.seen_live_at,
+            state.seen_live_at, post.is_identified, state.is_standing,
+            claim.claimed_at, claim.claimed_views, claim.claimed_clicks, claim.claimed_conversions,
             latest.availability, latest.deleted, latest.denial, latest.views, latest.likes, latest.comments,
             latest.shares, latest.clicks, latest.conversions
         FROM reconciliation_poststate state
         JOIN campaigns_post post ON post.id = state.post_id
+        JOIN reconciliation_affiliatereport claim ON claim.id = state.current_claim_id
         JOIN campaigns_campaign campaign ON campaign.id = post.campaign_id
         LEFT JOIN campaigns_campaignplatform rates
             ON rates.campaign_id = post.campaign_id AND rates.platform_id = post.platform_id
@@ -163,7 +171,7 @@ def lock_posts(post_ids: Sequence[UUID]) -> dict[UUID, FoundPost]:
         """,
         [array(post_ids)],
     )
-    return {row[0]: FoundPost._make((*row[:27], Figures._make(row[27:]) if row[24] else None)) for row in rows}
+    return {row[0]: FoundPost._make((*row[:33], Figures._make(row[33:]) if row[24] else None)) for row in rows}
 
 
 def open_claims(post_ids: Sequence[UUID]) -> dict[UUID, list[OpenClaim]]:

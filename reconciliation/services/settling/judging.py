@@ -18,7 +18,7 @@ from platforms.metrics import Availability, Metric, PostReading, Provenance, def
 from platforms.models import Connection
 from reconciliation.comparison import Claim, Denial, Looks, Status, Truth, Verdict, judge
 from reconciliation.comparison import Figures as JudgedFigures
-from reconciliation.querysets import Looked
+from reconciliation.querysets import Looked, ShownClaim
 from reconciliation.services.settling.found import Figures, FoundPost, OpenClaim, Terms
 
 NO_POST = "no_post"
@@ -134,6 +134,16 @@ class Look:
     def is_renamed(self) -> bool:
         """Whether it turned out to be known by another id, under which it may be claimed twice."""
         return bool(self.api_id) and self.api_id != self.post.api_id
+
+    @property
+    def shown_claim(self) -> ShownClaim | None:
+        """What is claimed for it now; None for a post that is not to be looked at by plan: see `plans`."""
+        post = self.post
+        known = self.snapshot.availability or (post.latest and post.latest.availability)
+        if not (post.is_standing and post.is_identified and known in (None, Availability.LIVE)):
+            return None
+        claimed = (post.claimed_views, post.claimed_clicks, post.claimed_conversions)
+        return ShownClaim(post.id, post.campaign_id, post.platform_id, post.claimed_at, *claimed)
 
     @property
     def is_reconciled(self) -> bool:
