@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
+from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from affiliates.api.idempotency import idempotent
+from affiliates.api.idempotency import IN_SCHEMA, idempotent
 from affiliates.api.permissions import HasScope, IsAffiliate
 from campaigns.models import Campaign
 from config.api.parsers import StrictJSONParser
@@ -54,19 +55,20 @@ class SubmissionsBulk(Upload):
     def get_permissions(self) -> list[BasePermission]:
         return super().get_permissions() if self.is_file else [HasScope(), IsAffiliate()]
 
-    @idempotent
     @extend_schema(
+        parameters=[IN_SCHEMA],
         request={"application/json": BulkSerializer, "multipart/form-data": UploadSerializer},
         responses={
             200: OpenApiResponse(ItemsSerializer, "What each of the claims came to."),
             202: OpenApiResponse(ImportSerializer, "A file was taken; it is being checked."),
         },
     )
-    def post(self, request: Any) -> Response:
+    def post(self, request: Any) -> HttpResponseBase:
         """Claim figures for up to 500 posts, each by the rules of a single claim; or send a file, which is checked row
         by row, and nothing of it is imported before you say so."""
         return self.take_file(request) if self.is_file else self.take_claims(request)
 
+    @idempotent
     def take_claims(self, request: Request) -> Response:
         """Take what can be taken of the claims that were sent."""
         given = BulkSerializer(data=request.data)

@@ -1,10 +1,11 @@
 """Files of claims, campaigns and affiliates: sent, checked, looked through row by row, and imported."""
 
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 from uuid import UUID
 
 from django.conf import settings
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -16,7 +17,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.response import Response
 
 from affiliates.api.authentication import AuthenticatedRequest
-from affiliates.api.idempotency import idempotent
+from affiliates.api.idempotency import IN_SCHEMA, idempotent
 from affiliates.api.permissions import HasScope, IsStaff, SharedByModes
 from campaigns.api.permissions import ManagesAnAdvertiser
 from config.api.fields import NoFields, StrictSerializer
@@ -116,24 +117,30 @@ class Upload(GenericAPIView[Import]):
             return [HasScope(), IsStaff(), SharedByModes()]
         return [HasScope(), ManagesAnAdvertiser()]
 
-    @idempotent
     @extend_schema(
+        parameters=[IN_SCHEMA],
         request={"multipart/form-data": UploadSerializer},
         responses={202: OpenApiResponse(ImportSerializer, "Taken; it is being checked.")},
     )
-    def post(self, request: AuthenticatedRequest) -> Response:
+    def post(self, request: AuthenticatedRequest) -> HttpResponseBase:
         """Send a file. It is checked row by row; nothing is imported before you say so."""
         return self.take_file(request)
 
-    def take_file(self, request: AuthenticatedRequest) -> Response:
-        """Take the file that was sent."""
+    def take_file(self, request: AuthenticatedRequest) -> HttpResponseBase:
+        """Take the file that was sent. It is checked before its key is taken: nobody waits for a scanner with a
+        transaction open."""
         given = UploadSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         if len(request.FILES.getlist("file")) > 1:
             raise ValidationError({"file": ["One file at a time."]})
         upload = given.validated_data["file"]
-        taken = importing.take_file(kind=self.kind, file=upload.file, name=upload.name, by=request.user)
-        return _shown(taken.pk, 202)
+        importing.check_file(kind=self.kind, file=upload.file, name=upload.name)
+        return self._keep_file(request, upload.file, upload.name)
+
+    @idempotent
+    def _keep_file(self, request: AuthenticatedRequest, file: BinaryIO, name: str) -> Response:
+        kept = importing.keep_file(kind=self.kind, file=file, name=name, by=request.user)
+        return _shown(kept.pk, 202)
 
 
 class CampaignsUpload(Upload):

@@ -95,17 +95,29 @@ class _Work:
 
 
 def take_file(*, kind: Import.Kind, file: BinaryIO, name: str, by: User, is_queued: bool = True) -> Import:
-    """Take a file in and have it checked. Raises FileRefusedError for what can be told from its beginning, and where
-    the scanner says so."""
-    name = name.rpartition("/")[2].rpartition("\\")[2][-255:]
-    check_upload(file, name=name)
-    open_table(file, name=name, columns=KINDS[kind].columns, required=KINDS[kind].required)
+    """Take a file in and have it looked through. Raises FileRefusedError and ScannerUnavailableError."""
+    check_file(kind=kind, file=file, name=name)
+    return keep_file(kind=kind, file=file, name=name, by=by, is_queued=is_queued)
+
+
+def check_file(*, kind: Import.Kind, file: BinaryIO, name: str) -> None:
+    """Let a file pass. It may take as long as the scanner does, so that no transaction should be open.
+
+    Raises FileRefusedError for what can be told from its beginning, and where the scanner says so, and
+    ScannerUnavailableError.
+    """
+    check_upload(file, name=_base_name(name))
+    open_table(file, name=_base_name(name), columns=KINDS[kind].columns, required=KINDS[kind].required)
+
+
+def keep_file(*, kind: Import.Kind, file: BinaryIO, name: str, by: User, is_queued: bool = True) -> Import:
+    """Keep a file that was checked, and have it looked through."""
     file.seek(0)
     digest = hashlib.sha256()
     with transaction.atomic():
         taken = Import.objects.create(
             kind=kind,
-            file_name=name,
+            file_name=_base_name(name),
             size_bytes=0,
             created_by=by,
             livemode=by.livemode,
@@ -121,6 +133,10 @@ def take_file(*, kind: Import.Kind, file: BinaryIO, name: str, by: User, is_queu
         if is_queued:
             enqueue("reconciliation.tasks.work_on_import", str(taken.pk))
     return taken
+
+
+def _base_name(name: str) -> str:
+    return name.rpartition("/")[2].rpartition("\\")[2][-255:]
 
 
 @transaction.atomic

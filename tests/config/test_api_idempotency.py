@@ -8,8 +8,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from rest_framework.parsers import MultiPartParser
+from rest_framework.response import Response
+from rest_framework.test import APIRequestFactory, force_authenticate
+from rest_framework.views import APIView
 
 from affiliates import services
+from affiliates.api.idempotency import idempotent
 from affiliates.models import ApiKey, AuditEvent, IdempotencyKey
 from affiliates.querysets import IdempotencyKeyQuerySet
 from affiliates.tasks import forget_idempotency_keys
@@ -116,8 +121,8 @@ def test_names_in_another_order_are_the_same_request(world, submit):
 
 
 def test_a_file_is_the_same_by_its_name_and_contents(world):
-    def send(contents, name="rows.csv", *more):
-        form = {"file": [*more, SimpleUploadedFile(name, contents)]}
+    def send(contents, name="rows.csv"):
+        form = {"file": SimpleUploadedFile(name, contents)}
         headers = {"Idempotency-Key": "one"}
         return world.clients["staff"].post("/api/v1/affiliates/bulk", form, format="multipart", headers=headers)
 
@@ -128,7 +133,43 @@ def test_a_file_is_the_same_by_its_name_and_contents(world):
     assert_replayed(send(contents), first)
     assert_problem(send(contents + b"Bob,bob@example.com\n"), 422)
     assert_problem(send(contents, "other.csv"), 422)
-    assert_problem(send(contents, "rows.csv", SimpleUploadedFile("rows.csv", contents)), 422)
+
+
+def open_savepoints(file, *, name):
+    """A scanner that finds fault with a transaction that is open, besides that of the test."""
+    return ", ".join(connection.savepoint_ids)
+
+
+@pytest.mark.parametrize("address", ["submissions/bulk", "affiliates/bulk", "campaigns/bulk"])
+def test_a_file_is_scanned_before_its_key_is_taken(world, settings, address):
+    settings.UPLOAD_SCANNER = f"{__name__}.open_savepoints"
+    form = {"file": SimpleUploadedFile("rows.csv", b"name,email\nAnn,ann@example.com\n")}
+    headers = {"Idempotency-Key": "one"}
+    answer = world.clients["staff"].post(f"/api/v1/{address}", form, format="multipart", headers=headers)
+    # The scanner passes it: of the columns, which only one of the three kinds has, less is said than of infected files.
+    assert answer.json().get("code") in (None, "unknown_column")
+
+
+class EchoView(APIView):
+    """Says what a form holds."""
+
+    parser_classes = [MultiPartParser]
+
+    @idempotent
+    def post(self, request):
+        return Response(request.data.getlist("tag"))
+
+
+def test_a_form_is_the_same_by_all_values_of_its_fields(world):
+    def send(*tags):
+        request = APIRequestFactory().post("/", {"tag": tags}, format="multipart", headers={"Idempotency-Key": "one"})
+        force_authenticate(request, world.people["affiliate"])
+        return EchoView.as_view()(request)
+
+    first = send("red", "blue")
+    assert first.data == ["red", "blue"]
+    assert_replayed(send("red", "blue"), first)
+    assert send("green", "blue").status_code == 422
 
 
 # --- Whose key it is
