@@ -51,8 +51,7 @@ class PostFilter:
         given = {name: query.get(name, "").replace("\0", "").strip() for name in (field.name for field in fields(cls))}
         if given["verdict"] not in VERDICT_WORDS:
             given["verdict"] = ""
-        if not as_uuid(given["affiliate"]):
-            given["affiliate"] = ""
+        given["affiliate"] = str(as_uuid(given["affiliate"]) or "")  # one spelling, whatever the sender's
         if given["sort"].removeprefix("-") not in POST_ORDERS:
             given["sort"] = sort
         return cls(**given)

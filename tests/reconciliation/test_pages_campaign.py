@@ -70,8 +70,11 @@ def test_filters_are_in_the_address(read, query, titles):
     assert _titles(read(query)) == titles
 
 
-def test_an_affiliate_can_be_chosen(read, scene):
-    assert _titles(read(f"?affiliate={scene.anders.pk}")) == ["medium"]
+@pytest.mark.parametrize("spelling", ["{}", "urn:uuid:{}", "{{{}}}"])
+@pytest.mark.parametrize("search", ["", "&q=the"])
+def test_an_affiliate_can_be_chosen_in_every_spelling_of_an_id(read, scene, spelling, search):
+    text = read(f"?affiliate={spelling.format(str(scene.anders.pk).upper())}{search}")
+    assert (_titles(text), "All 1 Medium 1" in text) == (["medium"], True)
 
 
 @pytest.mark.parametrize(
