@@ -3,13 +3,13 @@
 from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
 from django.apps import apps
 from django.db import connection, models
 
 from config import clock
+from config.compiled import objects_in
 from config.ids import new_id
 
 if TYPE_CHECKING:
@@ -21,13 +21,9 @@ if TYPE_CHECKING:
 IDEMPOTENCY_KEYS_KEPT_FOR = timedelta(hours=24)
 
 
+@cache
 def _caller_models() -> list[Any]:
     return [apps.get_model("affiliates", name) for name in ("ApiKey", "User", "Affiliate")]
-
-
-@cache
-def _names(model: "type[models.Model]") -> list[str]:
-    return [field.attname for field in model._meta.concrete_fields]
 
 
 @cache
@@ -57,12 +53,8 @@ class ApiKeyQuerySet(models.QuerySet[Any]):
             row = cursor.fetchone()
         if row is None:
             return None
-        values = iter(row)
         key: ApiKey
-        key, user, affiliate = (
-            model.from_db(self.db, _names(model), list(islice(values, len(_names(model)))))
-            for model in _caller_models()
-        )
+        key, user, affiliate = objects_in(row, _caller_models())
         key.user = user
         type(user).affiliate.related.set_cached_value(user, affiliate if affiliate.pk else None)
         return key

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from functools import cache
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
@@ -11,12 +13,14 @@ from django.db.models import Case, Count, DateField, ExpressionWrapper, F, Q, Va
 from django.db.models.expressions import RawSQL
 
 from config.bulk import array
+from config.compiled import Compiled
 from platforms.links import NeedsNetwork, PostLink, identify
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
     from affiliates.models import Affiliate, User
+    from campaigns.models import Campaign
 
 
 class AdvertiserQuerySet(models.QuerySet[Any]):
@@ -47,6 +51,13 @@ class CampaignQuerySet(models.QuerySet[Any]):
         if getattr(user, "affiliate", None):
             theirs |= Q(is_open=True, status__in=("active", "completed"))
         return self.filter(_in_mode_of(user), theirs)
+
+    def visible_one(self, user: "User", pk: UUID) -> "Campaign | None":
+        """The campaign of this id with its advertiser, if it is visible to the user. Each claim asks this."""
+        is_affiliate = not user.is_staff and getattr(user, "affiliate", None) is not None
+        query = _visible_one(user.is_staff, is_affiliate, user.livemode)
+        found: list[Campaign] = query.fetch({_USER: user.pk, _CAMPAIGN: pk})
+        return found[0] if found else None
 
     def open_to(self, affiliate: "Affiliate", today: date) -> Self:
         """Those an affiliate may claim for: joined or to be joined by a claim, and taking claims around this day.
@@ -186,6 +197,16 @@ class ConversionQuerySet(models.QuerySet[Any]):
 
 
 # Nearly every query of a request is narrowed by these two: as SQL they take the ORM no time to write.
+_USER, _CAMPAIGN = UUID(int=1), UUID(int=2)
+
+
+@cache
+def _visible_one(is_staff: bool, is_affiliate: bool, livemode: bool | None) -> Compiled:
+    user: Any = SimpleNamespace(pk=_USER, is_staff=is_staff, affiliate=is_affiliate, livemode=livemode)
+    visible = apps.get_model("campaigns", "Campaign").objects.visible_to(user)
+    return Compiled(visible.filter(pk=_CAMPAIGN), "advertiser")
+
+
 def _advertisers_of(user: "User | AnonymousUser", *, role: str | None = None) -> RawSQL:
     return RawSQL(
         "SELECT advertiser_id FROM campaigns_membership WHERE user_id = %s AND role = COALESCE(%s, role)",

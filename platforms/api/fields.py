@@ -1,16 +1,19 @@
 """How requests name a platform: by its slug. `meta` is another word for facebook."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from django.http import Http404
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from config.compiled import Compiled
 from platforms.metrics import PLATFORM_NAMES
 from platforms.models import Platform
 
 ALIASES = {"meta": "facebook"}
+_SLUG = "a slug"
 
 
 def platforms_named(names: Iterable[str]) -> dict[str, Platform]:
@@ -22,7 +25,12 @@ def platforms_named(names: Iterable[str]) -> dict[str, Platform]:
 
 def platform_named(text: str) -> Platform | None:
     """The active platform of this slug or alias, or None."""
-    return platforms_named([text]).get(text)
+    return next(iter(_named().fetch({_SLUG: ALIASES.get(text, text)})), None)
+
+
+@cache
+def _named() -> Compiled:
+    return Compiled(Platform.objects.filter(slug=_SLUG, is_active=True))
 
 
 def platform_at(text: str) -> Platform:

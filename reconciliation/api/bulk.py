@@ -28,6 +28,7 @@ from reconciliation.services import submission
 from reconciliation.services.admission import Entry
 
 Refusal = ValidationError | DomainError
+_CLAIMS = BulkSerializer()  # it holds nothing of a request
 
 
 class BulkParser(StrictJSONParser):
@@ -71,9 +72,7 @@ class SubmissionsBulk(Upload):
     @idempotent
     def take_claims(self, request: Request) -> Response:
         """Take what can be taken of the claims that were sent."""
-        given = BulkSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        entries = _entries(request, given.validated_data["items"])
+        entries = _entries(request, _CLAIMS.run_validation(request.data)["items"])
         submitted = iter(submission.submit_together(entries=[each for each in entries if isinstance(each, Entry)]))
         outcomes = [next(submitted) if isinstance(each, Entry) else each for each in entries]
         accepted = AcceptedSerializer(context=self.get_serializer_context())

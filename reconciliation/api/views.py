@@ -19,14 +19,14 @@ from affiliates.api.permissions import HasScope, IsAffiliate
 from affiliates.models import Affiliate, User
 from campaigns.api.permissions import ManagesAnAdvertiser
 from campaigns.models import Advertiser, Campaign, Post
-from campaigns.querysets import CampaignQuerySet, PostQuerySet
+from campaigns.querysets import PostQuerySet
 from config.api.exports import ExportView
 from config.api.fields import NoFields
 from config.api.pagination import CursorOrOffsetPage
 from config.errors import DomainError, NotAllowedError
 from platforms.api.fields import platform_named
 from platforms.models import Platform
-from reconciliation.api.requests import FiguresSerializer, RunRequestSerializer, SubmissionSerializer
+from reconciliation.api.requests import FiguresSerializer, RunRequestSerializer, SubmissionSerializer, figures_of
 from reconciliation.api.serializers import (
     AcceptedSerializer,
     EvolutionSerializer,
@@ -63,6 +63,8 @@ class ShowsVerdicts(GenericAPIView[Any]):
 
 # --- Submissions
 
+_CLAIM = SubmissionSerializer()  # it holds nothing of a request; each new one would copy its fields first
+
 
 class Submissions(GenericAPIView[Any]):
     """Claims of affiliates."""
@@ -77,16 +79,14 @@ class Submissions(GenericAPIView[Any]):
     )
     def post(self, request: Request) -> Response:
         """Claim figures for a post: a new post, or new figures for one's own. Its verdict follows."""
-        given = SubmissionSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        fields = given.validated_data
+        fields = _CLAIM.run_validation(request.data)
         user: Any = request.user
         submitted = submission.submit(
             affiliate=user.affiliate,
-            campaign=_campaign(Campaign.objects.visible_to(user), fields["campaign"], ClaimRefusedError),
+            campaign=_campaign(user, fields["campaign"]),
             platform=_platform(fields["platform"], ClaimRefusedError),
             url=fields["url"],
-            figures=given.figures,
+            figures=figures_of(fields),
             title=fields.get("title", ""),
             description=fields.get("description", ""),
             tracking_link=fields.get("tracking_link", ""),
@@ -343,12 +343,11 @@ class VerdictsExport(ExportView, ShowsVerdicts):
         return ReconciliationLog.objects.visible_to(self.request.user)
 
 
-def _campaign(campaigns: CampaignQuerySet, pk: UUID, refusal: type[DomainError]) -> Campaign:
-    """The one of these campaigns that was named. Raises `refusal`, which does not say whether it exists elsewhere."""
-    try:
-        campaign: Campaign = campaigns.select_related("advertiser").get(pk=pk)
-    except Campaign.DoesNotExist as error:
-        raise no_campaign(refusal) from error
+def _campaign(user: User, pk: UUID) -> Campaign:
+    """The campaign to claim for. Raises ClaimRefusedError, which does not say whether it exists elsewhere."""
+    campaign = Campaign.objects.visible_one(user, pk)
+    if campaign is None:
+        raise no_campaign(ClaimRefusedError)
     return campaign
 
 
@@ -387,7 +386,9 @@ def _scope(user: User, named: dict[str, Any]) -> runs.Scope:
         raise RunRefusedError("Name a campaign, or something else that says which posts.", code="scope_required")
     campaign = platform = None
     if "campaign" in named:
-        campaign = _campaign(Campaign.objects.managed_by(user), named["campaign"], RunRefusedError).pk
+        campaign = named["campaign"]
+        if not Campaign.objects.managed_by(user).filter(pk=campaign).exists():
+            raise no_campaign(RunRefusedError)
     if "platform" in named:
         platform = _platform(named["platform"], RunRefusedError).slug
     return runs.Scope(

@@ -16,6 +16,7 @@ from affiliates.models import Affiliate
 from affiliates.services import audit
 from campaigns.models import Campaign, Enrolment, Post, PostText
 from config import clock
+from config.bulk import insert_rows
 from config.errors import ConflictError, DomainError
 from config.middleware import current_request_id
 from config.queue import enqueue
@@ -208,7 +209,7 @@ def _write_posts(admitted: Sequence[Admitted]) -> None:
             displace(post=post, by=one.post.affiliate)
     new = [one.post for one in admitted if one.outcome == Outcome.NEW_POST]
     _enrol([one.post for one in admitted if one.joins])
-    Post.objects.bulk_create(new)
+    insert_rows(new)
     ids = {post.pk for post in new}
     bound = {one.post.pk: one.post for one in admitted if one.is_bound and one.post.pk not in ids}
     if bound:
@@ -219,7 +220,8 @@ def _write_posts(admitted: Sequence[Admitted]) -> None:
             words.setdefault(one.post.pk, {}).update(one.words)
     for names in {tuple(sorted(given)) for given in words.values()}:
         texts = [PostText(post_id=pk, **given) for pk, given in words.items() if tuple(sorted(given)) == names]
-        PostText.objects.bulk_create(texts, update_conflicts=True, unique_fields=["post"], update_fields=names)
+        changes = ", ".join(f"{name} = EXCLUDED.{name}" for name in names)
+        insert_rows(texts, on_conflict=f"ON CONFLICT (post_id) DO UPDATE SET {changes}")
 
 
 def _enrol(posts: Sequence[Post]) -> None:
@@ -246,7 +248,7 @@ def _write_claims(claims: Sequence[AffiliateReport], *, new: Collection[UUID] = 
     """
     if not claims:
         return
-    AffiliateReport.objects.bulk_create(claims)
+    insert_rows(claims)
     current = {claim.post_id: claim for claim in claims}
     asks_platform = {claim.post_id for claim in claims if claim.claimed_views is not None}
     looks = request_looks(
