@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
@@ -24,17 +25,25 @@ def copy_rows(model: type[models.Model], names: Sequence[str], rows: Iterable[Se
             copy.write_row(row)
 
 
-def insert_rows(rows: Sequence[models.Model], *, on_conflict: str = "") -> None:
-    """Add objects of one model, as `bulk_create` does, but for fields that hold JSON: by a statement that is the same
-    for any number of them, which the ORM need not write and the database plans once."""
-    if not rows:
+def insert_rows(*groups: Sequence[models.Model], on_conflict: Mapping[type[models.Model], str] | None = None) -> None:
+    """Add objects, each group of one model, as `bulk_create` does, but for fields that hold JSON: by one statement, the
+    same for any number of them, which the ORM need not write and the database plans once."""
+    added = [group for group in groups if group]
+    if not added:
         return
-    insert, fields = _insert(type(rows[0]))
-    columns = [([getattr(row, name) for row in rows], is_text) for name, is_text in fields]
-    values = [column if is_text else array(column) for column, is_text in columns]
+    statements, values = [], []
+    for group in added:
+        model = type(group[0])
+        insert, fields = _insert(model)
+        statements.append(f"{insert} {(on_conflict or {}).get(model, '')}")
+        for name, is_text in fields:
+            column = [getattr(row, name) for row in group]
+            values.append(column if is_text else array(column))
+    *before, last = statements
+    others = ", ".join(f"added_{number} AS ({each})" for number, each in enumerate(before))
     with connection.cursor() as cursor:
-        cursor.execute(f"{insert} {on_conflict}", values)
-    for row in rows:
+        cursor.execute(f"WITH {others} {last}" if before else last, values)
+    for row in chain.from_iterable(added):
         row._state.adding, row._state.db = False, connection.alias
 
 

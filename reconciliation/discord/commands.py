@@ -133,6 +133,7 @@ def _submitted(affiliate: Affiliate, interaction: Interaction, row: DiscordInter
         url=url,
         figures=claimed,
         method=AffiliateReport.Method.DISCORD,
+        goes_on=True,
     )
     row.post, row.claim = submitted.post, submitted.claim
     if submitted.outcome != Outcome.UNCHANGED:

@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 from django.db import IntegrityError, OperationalError, transaction
 from django.db import connection as database
+from django.db.models import Model
 from psycopg import Error as PsycopgError
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
@@ -36,14 +37,14 @@ LOCK_WAIT_S = 2
 
 
 @contextmanager
-def without_long_waits() -> Iterator[None]:
+def without_long_waits(*, goes_on: bool = True) -> Iterator[None]:
     """A transaction that gives up rather than hold a caller, and the process that serves it, behind a long one, or in a
-    circle.
+    circle. `goes_on`: one that it may be part of goes on where it has given up, else that ends with it.
 
     Raises BusyError.
     """
     try:
-        with transaction.atomic():
+        with transaction.atomic(savepoint=goes_on):
             with database.cursor() as cursor:
                 cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{LOCK_WAIT_S}s"])
             yield
@@ -73,14 +74,16 @@ def submit(
     description: str = "",
     tracking_link: str = "",
     method: Method = Method.API,
+    goes_on: bool = False,
 ) -> Submission:
     """Take an affiliate's claim for the post behind `url`: a new post, a new claim on theirs, or nothing new.
 
     Raises ClaimRefusedError, SecondClaimantError where somebody else claims this content (the attempt is on record,
-    nothing else is written), and BusyError while a file is imported as a whole.
+    nothing else is written), and BusyError while a file is imported as a whole; a transaction of the caller's ends with
+    that, unless it `goes_on`.
     """
     entry = Entry(affiliate, campaign, platform, url, figures, title, description, tracking_link)
-    with without_long_waits():
+    with without_long_waits(goes_on=goes_on):
         [submitted] = submit_many(entries=[entry], method=method)
     if isinstance(submitted, DomainError):
         raise submitted
@@ -127,9 +130,7 @@ def submit_many(*, entries: Sequence[Entry], method: Method) -> list[Submission 
     targets = _locked_targets(entries)
     outcomes = admission.admit(entries, targets, method=method)
     admitted = [outcome for outcome in outcomes if isinstance(outcome, Admitted)]
-    _write_posts(admitted)
-    new = {one.post.pk for one in admitted if one.outcome == Outcome.NEW_POST}
-    _write_claims([one.claim for one in admitted if one.outcome != Outcome.UNCHANGED], new=new)
+    _write(admitted)
     for entry, outcome in zip(entries, outcomes, strict=True):
         if isinstance(outcome, SecondClaimantError):
             _record_refused_attempt(post=outcome.post, affiliate=entry.affiliate)
@@ -169,7 +170,7 @@ def claim_again(*, post: Post, figures: Figures, method: Method = Method.API) ->
     current = PostState.objects.select_related("current_claim").get(post=post).current_claim
     if admission.figures_of(current) == figures:
         return Submission(post, current, Outcome.UNCHANGED)
-    _write_claims([claim])
+    _write_claim(claim)
     return Submission(post, claim, Outcome.NEW_CLAIM)
 
 
@@ -178,7 +179,7 @@ def restate(*, post: Post, claim: AffiliateReport) -> None:
     figures = admission.figures_of(claim)
     state = PostState.objects.select_related("current_claim").filter(post=post).first()
     if state is None or admission.figures_of(state.current_claim) != figures:
-        _write_claims([admission.new_claim(post, figures, Method(claim.submission_method))])
+        _write_claim(admission.new_claim(post, figures, Method(claim.submission_method)))
 
 
 def displace(*, post: Post, by: Affiliate) -> None:
@@ -202,26 +203,33 @@ def _still_standing(post: Post) -> Post:
     return current
 
 
-def _write_posts(admitted: Sequence[Admitted]) -> None:
-    """Save the posts that are new, what they call themselves, and whose link they carry."""
+def _write(admitted: Sequence[Admitted]) -> None:
+    """Save the posts that are new, what they call themselves, whose link they carry, and the claims."""
     for one in admitted:
         for post in one.displaced:
             displace(post=post, by=one.post.affiliate)
     new = [one.post for one in admitted if one.outcome == Outcome.NEW_POST]
     _enrol([one.post for one in admitted if one.joins])
-    insert_rows(new)
+    words: dict[UUID, dict[str, str]] = defaultdict(dict)
+    for one in admitted:
+        words[one.post.pk].update(one.words)
+    texts = [PostText(post_id=pk, **given) for pk, given in words.items() if given]
+    claims = [one.claim for one in admitted if one.outcome != Outcome.UNCHANGED]
+    insert_rows(new, texts, claims, on_conflict=_GIVEN_WORDS)
     ids = {post.pk for post in new}
     bound = {one.post.pk: one.post for one in admitted if one.is_bound and one.post.pk not in ids}
     if bound:
         Post.objects.bulk_update(bound.values(), ["tracking_link"])
-    words: dict[UUID, dict[str, str]] = {}
-    for one in admitted:
-        if one.words:
-            words.setdefault(one.post.pk, {}).update(one.words)
-    for names in {tuple(sorted(given)) for given in words.values()}:
-        texts = [PostText(post_id=pk, **given) for pk, given in words.items() if tuple(sorted(given)) == names]
-        changes = ", ".join(f"{name} = EXCLUDED.{name}" for name in names)
-        insert_rows(texts, on_conflict=f"ON CONFLICT (post_id) DO UPDATE SET {changes}")
+    _follow(claims, new=ids)
+
+
+_GIVEN_WORDS: dict[type[Model], str] = {
+    PostText: """
+        ON CONFLICT (post_id) DO UPDATE SET title = COALESCE(NULLIF(EXCLUDED.title, ''), campaigns_posttext.title),
+            description = COALESCE(NULLIF(EXCLUDED.description, ''), campaigns_posttext.description)
+    """
+}
+"""What a post is called stays, where a later claim doesn't say."""
 
 
 def _enrol(posts: Sequence[Post]) -> None:
@@ -240,15 +248,19 @@ def _enrol(posts: Sequence[Post]) -> None:
         )
 
 
-def _write_claims(claims: Sequence[AffiliateReport], *, new: Collection[UUID] = ()) -> None:
-    """Save claims, the latest of each post as its current one, and ask for a look at each post. `new`: posts that this
-    transaction has made.
+def _write_claim(claim: AffiliateReport) -> None:
+    insert_rows([claim])
+    _follow([claim])
+
+
+def _follow(claims: Sequence[AffiliateReport], *, new: Collection[UUID] = ()) -> None:
+    """Make the latest of these claims of each post its current one, and ask for a look at each post. `new`: posts that
+    this transaction has made.
 
     The jobs' rows are locked before the posts' states, the order in which settling takes them too.
     """
     if not claims:
         return
-    insert_rows(claims)
     current = {claim.post_id: claim for claim in claims}
     asks_platform = {claim.post_id for claim in claims if claim.claimed_views is not None}
     looks = request_looks(

@@ -161,7 +161,7 @@ def test_a_fault_leaves_nothing_of_any(api, item, monkeypatch):
     def fail(*args, **kwargs):
         raise RuntimeError
 
-    monkeypatch.setattr(submission, "_write_claims", fail)  # the posts are written already
+    monkeypatch.setattr(submission, "_follow", fail)  # the posts are written already
     with pytest.raises(RuntimeError):
         api.post(BULK, {"items": [item(1), item(2)]})
     assert not Post.objects.exists()
