@@ -5,12 +5,18 @@ from functools import cache
 from itertools import chain
 from typing import Any
 
+import orjson
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, models
 from psycopg import postgres
 from psycopg.pq import Format
+from psycopg.types.json import JsonbLoader
 
 _read_moment = postgres.adapters.get_loader(postgres.types["timestamptz"].oid, Format.TEXT)
+
+
+class _JsonLoader(JsonbLoader):
+    _loads = staticmethod(orjson.loads)
 
 
 def copy_rows(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -62,9 +68,10 @@ def _insert(model: type[models.Model]) -> tuple[str, list[tuple[str, bool]]]:
 
 def read_rows(sql: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """All rows that a statement gives. Moments come in UTC, read by the driver itself, which is faster than
-    Django's reader."""
+    Django's reader; JSON comes as what it says."""
     with connection.cursor() as cursor:
         cursor.cursor.adapters.register_loader("timestamptz", _read_moment)
+        cursor.cursor.adapters.register_loader("jsonb", _JsonLoader)
         cursor.execute(sql, parameters)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
         return rows

@@ -11,10 +11,10 @@ import structlog
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, JsonResponse
 from rest_framework import exceptions
-from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from config.api.renderers import FastJSONRenderer
 from config.errors import DomainError
 from config.middleware import current_request_id
 
@@ -38,7 +38,7 @@ def problem(status: int, code: str, detail: str, errors: list[dict[str, Any]] | 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's hook. What is not an answer to the sender stays an exception, to be logged as a fault of ours."""
     request = context["request"]
-    request.accepted_renderer, request.accepted_media_type = JSONRenderer(), CONTENT_TYPE  # whatever the view speaks
+    request.accepted_renderer, request.accepted_media_type = FastJSONRenderer(), CONTENT_TYPE  # whatever is spoken
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):

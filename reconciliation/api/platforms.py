@@ -13,12 +13,13 @@ from affiliates.api.authentication import AuthenticatedRequest
 from affiliates.api.idempotency import idempotent
 from affiliates.api.permissions import HasScope, IsStaff
 from affiliates.models import User
+from config.api.shown import Shown
 from platforms.api.fields import platform_at
 from platforms.breaker import CircuitState
 from platforms.health import Health
 from platforms.models import Connection, Platform
 from reconciliation.api.requests import FetchRequestSerializer
-from reconciliation.api.serializers import NamedSerializer, RunSerializer, Shown
+from reconciliation.api.serializers import NamedSerializer, RunSerializer
 from reconciliation.api.views import accepted_run, posts_to_look_at
 from reconciliation.services import runs
 from reconciliation.services.health import details_of, health_of

@@ -3,61 +3,29 @@
 Percentages, shares and money are text, so that no reader loses a digit; a figure that nobody knows is null, never 0.
 """
 
-from collections.abc import Callable
-from operator import attrgetter
+from functools import cache
 from typing import Any
+from uuid import UUID
 
-from django.core.exceptions import ObjectDoesNotExist
-from django.utils.functional import cached_property
+from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.reverse import reverse
 
 from campaigns.models import Post
 from config.api.fields import CountField
 from config.api.schema import ProblemSerializer
+from config.api.shown import Columns, Context, Row, Show, Shown, digits
 from platforms.metrics import Availability, Metric
 from reconciliation.comparison import Level, Status, TrustEffect
-from reconciliation.models import AffiliateReport, ReconciliationLog, Run
+from reconciliation.models import AffiliateReport, Run
 from reconciliation.services.admission import Outcome
 
 METRICS = (Metric.VIEWS, Metric.CLICKS, Metric.CONVERSIONS)
 """What can be claimed."""
 CLAIM_STATUSES = ["PENDING", *(each.value for each in Status)]
 """A claim's status is that of its latest verdict."""
+NO_POST = UUID(int=0)
 ADVERTISER_SIDE_ONLY = ("ruleset_version", "money_at_risk", "currency")
-
-
-def _reader(field: serializers.Field[Any, Any, Any, Any]) -> Callable[[Any], Any]:
-    """How a field finds its value in a row: as plain as can be, and the library's way where that leads nowhere."""
-    source = str(field.source)
-    if source == "*":
-        return lambda row: row
-    found_in = attrgetter(source)
-
-    def read(row: Any) -> Any:
-        try:
-            return row[source] if isinstance(row, dict) else found_in(row)
-        except (AttributeError, ObjectDoesNotExist, KeyError):
-            return field.get_attribute(row)
-
-    return read
-
-
-class Shown(serializers.Serializer[Any]):
-    """Something that is only ever shown, read by a plan that is made once: of each value of each row the library would
-    find out anew what kind of row it is in, and whether it is to be called."""
-
-    @cached_property
-    def _plan(self) -> list[tuple[str, Callable[[Any], Any], Callable[[Any], Any]]]:
-        return [(str(field.field_name), _reader(field), field.to_representation) for field in self._readable_fields]
-
-    def to_representation(self, instance: Any) -> dict[str, Any]:
-        shown: dict[str, Any] = {}
-        for name, read, show in self._plan:
-            value = read(instance)
-            shown[name] = None if value is None else show(value)
-        return shown
 
 
 class NamedSerializer(Shown):
@@ -129,22 +97,31 @@ class MetricsSerializer(Shown):
     clicks = MetricSerializer()
     conversions = MetricSerializer()
 
-    def to_representation(self, verdict: ReconciliationLog) -> dict[str, Any]:
-        """The truth of a claimed figure is the one that it was held against: sales reversed after a claim are in it."""
-        claim, truth = verdict.affiliate_report, verdict.platform_report
+    @classmethod
+    def derived(cls, columns: Columns) -> dict[str, Show]:
+        return {metric.value: _compared(metric, columns) for metric in METRICS}
 
-        def compared(metric: Metric) -> dict[str, Any]:
-            claimed, difference = getattr(claim, f"claimed_{metric}"), getattr(verdict, f"{metric}_discrepancy")
-            return {
-                "claimed": claimed,
-                "truth": getattr(truth, metric) if difference is None else claimed - difference,
-                "difference": difference,
-                "percentage": getattr(verdict, f"{metric}_diff_pct"),
-                "provenance": truth.provenance.get(metric),
-                "definition": truth.definitions.get(metric),
-            }
 
-        return super().to_representation({metric.value: compared(metric) for metric in METRICS})
+def _compared(metric: Metric, columns: Columns) -> Show:
+    """The truth of a claimed figure is the one that it was held against: sales reversed after a claim are in it."""
+    claimed_at = columns.place(f"affiliate_report.claimed_{metric}")
+    truth_at = columns.place(f"platform_report.{metric}")
+    difference_at, percentage_at = columns.place(f"{metric}_discrepancy"), columns.place(f"{metric}_diff_pct")
+    provenance_at = columns.place("platform_report.provenance")
+    definitions_at = columns.place("platform_report.definitions")
+
+    def show(row: Row, context: Context) -> dict[str, Any]:
+        claimed, difference = row[claimed_at], row[difference_at]
+        return {
+            "claimed": claimed,
+            "truth": row[truth_at] if difference is None else claimed - difference,
+            "difference": difference,
+            "percentage": digits(row[percentage_at]),
+            "provenance": row[provenance_at].get(metric),
+            "definition": row[definitions_at].get(metric),
+        }
+
+    return show
 
 
 class VerdictSerializer(Shown):
@@ -156,7 +133,7 @@ class VerdictSerializer(Shown):
     id = serializers.UUIDField()
     status = serializers.ChoiceField([each.value for each in Status])
     discrepancy_level = serializers.ChoiceField([each.value for each in Level], allow_null=True)
-    counted = serializers.BooleanField(source="is_counted", help_text="Whether this is the claim's last word.")
+    counted = serializers.BooleanField(help_text="Whether this is the claim's last word.")
     explanation = serializers.CharField()
     metrics = MetricsSerializer(source="*")
     confidence = serializers.DecimalField(4, 3, help_text="The share of the claimed figures that has a truth.")
@@ -168,13 +145,24 @@ class VerdictSerializer(Shown):
     money_at_risk = serializers.DecimalField(24, 2, allow_null=True, required=False)
     currency = serializers.CharField(required=False)
 
-    def to_representation(self, verdict: ReconciliationLog) -> dict[str, Any]:
-        shown = super().to_representation(verdict)
-        own = self.context["own_advertisers"]
-        if own is not None and verdict.post.campaign.advertiser_id not in own:
-            for name in ADVERTISER_SIDE_ONLY:
-                del shown[name]
-        return shown
+    @classmethod
+    def derived(cls, columns: Columns) -> dict[str, Show]:
+        next_look_at = columns.place("next_look_at")
+        return {"counted": lambda row, context: row[next_look_at] is None}
+
+    @classmethod
+    def plan(cls, columns: Columns) -> Show:
+        show, advertiser = super().plan(columns), columns.place("post.campaign.advertiser_id")
+
+        def show_to(row: Row, context: Context) -> dict[str, Any]:
+            shown: dict[str, Any] = show(row, context)
+            own = context["own_advertisers"]
+            if own is not None and row[advertiser] not in own:
+                for name in ADVERTISER_SIDE_ONLY:
+                    del shown[name]
+            return shown
+
+        return show_to
 
 
 class ResultSerializer(VerdictSerializer):
@@ -193,9 +181,28 @@ class LinksSerializer(Shown):
     self = serializers.URLField()
     metrics = serializers.URLField()
 
+    @classmethod
+    def derived(cls, columns: Columns) -> dict[str, Show]:
+        post = columns.place("id")
+        return {
+            "self": lambda row, context: _address(row[post], context),
+            "metrics": lambda row, context: f"{_address(row[post], context)}/metrics",
+        }
+
     def to_representation(self, post: Post) -> dict[str, str]:
-        own = reverse("api-submission", [post.pk], request=self.context["request"])
+        own = _address(post.pk, self.context)
         return {"self": own, "metrics": f"{own}/metrics"}
+
+
+def _address(post: UUID, context: Context) -> str:
+    """Where a post is looked up."""
+    address: str = context["request"].build_absolute_uri(f"{_posts_path()}{post}")
+    return address
+
+
+@cache
+def _posts_path() -> str:
+    return reverse("api-submission", args=[NO_POST]).removesuffix(str(NO_POST))
 
 
 class AcceptedSerializer(Shown):
@@ -223,6 +230,9 @@ class ItemsSerializer(Shown):
     results = ItemSerializer(many=True)
 
 
+POST_STATES = ["pending", "provisional", "final", "failed", "merged", "displaced"]
+
+
 class StandingSerializer(PostInShortSerializer):
     """How a post stands: its current claim, the verdict on it, and the newest truth.
 
@@ -245,7 +255,7 @@ class StandingSerializer(PostInShortSerializer):
         source="tracking_link.code", allow_null=True, help_text="The code of the link whose clicks and sales it has."
     )
     merged_into = serializers.UUIDField(source="merged_into_id", allow_null=True)
-    state = serializers.SerializerMethodField()
+    state = serializers.ChoiceField(POST_STATES, read_only=True)
     next_look_at = serializers.DateTimeField(allow_null=True)
     claim = ClaimSerializer(source="state.current_claim")
     verdict = VerdictSerializer(source="state.current_verdict", allow_null=True)
@@ -255,28 +265,39 @@ class StandingSerializer(PostInShortSerializer):
     )
     links = LinksSerializer(source="*")
 
-    @extend_schema_field(serializers.ChoiceField(["pending", "provisional", "final", "failed", "merged", "displaced"]))
-    def get_state(self, post: Post) -> str:
-        if post.merged_into_id or post.displaced_at:
-            return "merged" if post.merged_into_id else "displaced"
-        verdict = post.state.current_verdict
-        if verdict and verdict.is_counted:
-            return "final"
-        if post.next_look_at is None:  # type: ignore[attr-defined]  # annotated
-            return "failed"
-        return "provisional" if verdict else "pending"
+    @classmethod
+    def derived(cls, columns: Columns) -> dict[str, Show]:
+        merged_into, displaced_at = columns.place("merged_into_id"), columns.place("displaced_at")
+        verdict, next_look_at = columns.place("state.current_verdict"), columns.place("next_look_at")
+        verdict_until = columns.place("state.current_verdict.next_look_at")
+
+        def state(row: Row, context: Context) -> str:
+            if row[merged_into] or row[displaced_at]:
+                return "merged" if row[merged_into] else "displaced"
+            if row[verdict] and row[verdict_until] is None:
+                return "final"
+            if row[next_look_at] is None:
+                return "failed"
+            return "provisional" if row[verdict] else "pending"
+
+        return {"state": state}
 
 
 class HistoricClaimSerializer(ClaimSerializer):
     """A claim with what became of it: the verdicts on it, newest first."""
 
-    status = serializers.SerializerMethodField()
-    verdicts = VerdictSerializer(many=True, source="latest_verdicts")
+    status = serializers.ChoiceField(CLAIM_STATUSES, read_only=True)
+    verdicts = VerdictSerializer(many=True)
 
-    @extend_schema_field(serializers.ChoiceField(CLAIM_STATUSES))
-    def get_status(self, claim: AffiliateReport) -> str:
-        verdicts = claim.latest_verdicts
-        return verdicts[0].status if verdicts else "PENDING"
+    @classmethod
+    def derived(cls, columns: Columns) -> dict[str, Show]:
+        claim = columns.place("id")
+
+        def status(row: Row, context: Context) -> str:
+            verdicts = context["verdicts"].get(row[claim])
+            return verdicts[0]["status"] if verdicts else "PENDING"
+
+        return {"status": status}
 
 
 class HistorySerializer(HistoricClaimSerializer):

@@ -23,9 +23,11 @@ from campaigns.querysets import PostQuerySet
 from config.api.exports import ExportView
 from config.api.fields import NoFields
 from config.api.pagination import CursorOrOffsetPage
+from config.api.sheets import SheetList, SheetRow
 from config.errors import DomainError, NotAllowedError
 from platforms.api.fields import platform_named
 from platforms.models import Platform
+from reconciliation.api import sheets
 from reconciliation.api.requests import FiguresSerializer, RunRequestSerializer, SubmissionSerializer, figures_of
 from reconciliation.api.serializers import (
     AcceptedSerializer,
@@ -42,7 +44,6 @@ from reconciliation.errors import ClaimRefusedError, RunRefusedError
 from reconciliation.exports import CLAIMS, SNAPSHOTS, VERDICTS
 from reconciliation.filters import ClaimFilter, PostFilter, ResultFilter, SnapshotFilter
 from reconciliation.models import AffiliateReport, PlatformReport, ReconciliationLog, Run
-from reconciliation.querysets import with_standing
 from reconciliation.services import admission, runs, submission, withdrawing
 from reconciliation.services.forecasts import forecasts
 from reconciliation.services.performance import performance
@@ -94,15 +95,16 @@ class Submissions(GenericAPIView[Any]):
         return _accepted(self, submitted)
 
 
-class SubmissionDetail(ShowsVerdicts, RetrieveAPIView[Post]):
+class SubmissionDetail(ShowsVerdicts, SheetRow):
     """How one post stands: its current claim, the verdict on it, the newest truth, and the next look."""
 
     scope = "submit"
     serializer_class = StandingSerializer
+    sheet = sheets.STANDING
     lookup_url_kwarg = "post_id"
 
     def get_queryset(self) -> PostQuerySet:
-        return with_standing(Post.objects.visible_to(self.request.user))
+        return Post.objects.visible_to(self.request.user)
 
 
 class SubmissionMetrics(ShowsVerdicts):
@@ -117,17 +119,20 @@ class SubmissionMetrics(ShowsVerdicts):
     @extend_schema(responses=EvolutionSerializer)
     def get(self, request: Request, post_id: UUID) -> Response:
         """All claims for a post with their verdicts, and what its sources of truth said, both newest first."""
-        post = get_object_or_404(Post.objects.visible_to(request.user).select_related("platform"), pk=post_id)
-        claims = AffiliateReport.objects.filter(post=post).with_verdicts().order_by("-claimed_at", "-id")
+        post = get_object_or_404(Post.objects.visible_to(request.user).only("pk"), pk=post_id)
+        claims = AffiliateReport.objects.filter(post=post).order_by("-claimed_at", "-id")
         snapshots = PlatformReport.objects.filter(post=post).order_by("-fetched_at", "-id")
-        found = {"claims": claims[: EVOLUTION_LIMIT + 1], "snapshots": snapshots[: EVOLUTION_LIMIT + 1]}
-        evolution = {
-            "post": post,
-            **{name: list(rows)[:EVOLUTION_LIMIT] for name, rows in found.items()},
-            "truncated": any(len(rows) > EVOLUTION_LIMIT for rows in found.values()),
-        }
-        shown = EvolutionSerializer(evolution, context=self.get_serializer_context())
-        return Response(shown.data)
+        found = [list(rows.values_list("pk", flat=True)[: EVOLUTION_LIMIT + 1]) for rows in (claims, snapshots)]
+        latest_claims, latest_snapshots = (keys[:EVOLUTION_LIMIT] for keys in found)
+        context = self.get_serializer_context()
+        return Response(
+            {
+                "post": sheets.POSTS.show([post.pk], context)[0],
+                "claims": sheets.CLAIMS.show(latest_claims, context),
+                "snapshots": sheets.SNAPSHOTS.show(latest_snapshots, context),
+                "truncated": any(len(keys) > EVOLUTION_LIMIT for keys in found),
+            }
+        )
 
     @extend_schema(
         responses={202: AcceptedSerializer, 200: OpenApiResponse(AcceptedSerializer, "Repeats the latest claim.")}
@@ -141,16 +146,17 @@ class SubmissionMetrics(ShowsVerdicts):
         return _accepted(self, submission.claim_again(post=post, figures=given.figures))
 
 
-class SubmissionHistory(ShowsVerdicts, ListAPIView[AffiliateReport]):
+class SubmissionHistory(ShowsVerdicts, SheetList):
     """Every claim the caller may see, newest first, each with the verdicts on it."""
 
     scope = "submit"
     serializer_class = HistorySerializer
+    sheet = sheets.HISTORY
     filterset_class = ClaimFilter
     pagination_class = CursorOrOffsetPage
 
     def get_queryset(self) -> Any:
-        return AffiliateReport.objects.visible_to(self.request.user).with_verdicts()
+        return AffiliateReport.objects.visible_to(self.request.user)
 
 
 # --- One affiliate
@@ -175,16 +181,17 @@ class OfAffiliate(ShowsVerdicts):
         return Post.objects.visible_to(self.request.user).filter(affiliate=self.affiliate)
 
 
-class AffiliateSubmissions(OfAffiliate, ListAPIView[Post]):
+class AffiliateSubmissions(OfAffiliate, SheetList):
     """An affiliate's posts, newest first, each as it stands."""
 
     serializer_class = StandingSerializer
+    sheet = sheets.STANDING
     filterset_class = PostFilter
     pagination_class = CursorOrOffsetPage
     queryset = Post.objects.none()
 
     def get_queryset(self) -> PostQuerySet:
-        return with_standing(self.posts())
+        return self.posts()
 
 
 class AffiliatePerformance(OfAffiliate):
@@ -285,26 +292,28 @@ class CampaignForecast(GenericAPIView[Any]):
         return Response(self.get_serializer(planned).data)
 
 
-class Results(ShowsVerdicts, ListAPIView[ReconciliationLog]):
+class Results(ShowsVerdicts, SheetList):
     """The verdicts that the caller may see, newest first, each with claim, truth and explanation."""
 
     scope = "reconcile"
     serializer_class = ResultSerializer
+    sheet = sheets.RESULTS
     filterset_class = ResultFilter
 
     def get_queryset(self) -> Any:
-        return ReconciliationLog.objects.visible_to(self.request.user).for_results()
+        return ReconciliationLog.objects.visible_to(self.request.user)
 
 
-class ResultDetail(ShowsVerdicts, RetrieveAPIView[ReconciliationLog]):
+class ResultDetail(ShowsVerdicts, SheetRow):
     """One verdict with all that it was drawn from."""
 
     scope = "reconcile"
     serializer_class = ResultSerializer
+    sheet = sheets.RESULTS
     lookup_url_kwarg = "result_id"
 
     def get_queryset(self) -> Any:
-        return ReconciliationLog.objects.visible_to(self.request.user).for_results()
+        return ReconciliationLog.objects.visible_to(self.request.user)
 
 
 # --- Files
