@@ -1,5 +1,6 @@
 """What a list is narrowed to and sorted by, read from the page's address, and the chips and menus that change it."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
@@ -66,12 +67,12 @@ class PostFilter:
         """What the search form has to carry along."""
         return {name: value for name, value in asdict(self).items() if value and name != "q"}
 
-    def chosen(self, *, besides: str = "") -> dict[str, str]:
+    def chosen(self, *, besides: str = "") -> dict[str, object]:
         """What the posts, or roll-ups of posts, that it leaves have in common, by column; the search apart.
 
         `besides` names one filter that is not applied, to count what choosing there gives.
         """
-        columns = {"verdict": self.verdict, "platform__slug": self.platform, "affiliate": self.affiliate}
+        columns = {"verdict": self.verdict, "platform__slug": self.platform, "affiliate": as_uuid(self.affiliate)}
         return {column: value for column, value in columns.items() if value and column != besides}
 
 
@@ -89,21 +90,22 @@ class PostList:
         """The posts in the order wanted."""
         return self._found().filter(**self.wanted.chosen()).sorted_by(self.wanted.sort)
 
-    @property
+    @cached_property
     def count(self) -> int:
         """How many they are."""
-        return self._number()
+        return self._counts("verdict")[self.wanted.verdict]
 
     def verdict_options(self) -> list[Option]:
         """The chips: every word that some post reads, and the chosen one."""
-        counts = [(word, label, self._number("verdict", word)) for word, label in VERDICT_WORDS.items()]
-        return [option for option in counts if option[2] or option[0] in ("", self.wanted.verdict)]
+        counts = self._counts("verdict")
+        chips = [(word, label, counts[word]) for word, label in VERDICT_WORDS.items()]
+        return [chip for chip in chips if chip[2] or chip[0] in ("", self.wanted.verdict)]
 
     def platform_options(self) -> list[Option]:
         """The menu of platforms."""
+        counts = self._counts("platform__slug")
         platforms = sorted({(cell.platform__name, cell.platform__slug) for cell in self._cells})
-        menu = [(slug, name, self._number("platform__slug", slug)) for name, slug in platforms]
-        return [("", "All platforms", self._number("platform__slug")), *menu]
+        return [("", "All platforms", counts[""]), *((slug, name, counts[slug]) for name, slug in platforms)]
 
     def affiliate_options(self) -> list[Option]:
         """The menu of the affiliates with the most posts, and the chosen one; none where all are one affiliate's."""
@@ -112,21 +114,28 @@ class PostList:
         menu = AffiliateRollUp.objects.filter(**self.kept).affiliates(
             MENU_LENGTH, among=Q(**self.wanted.chosen(besides="affiliate")), chosen=as_uuid(self.wanted.affiliate)
         )
+        counts = self._counts("affiliate")
         if self.wanted.q:
-            menu = [(pk, name, self._number("affiliate", pk)) for pk, name, _ in menu]
-        return [("", "All affiliates", self._number("affiliate")), *((str(pk), name, n) for pk, name, n in menu)]
+            menu = [(pk, name, counts[pk]) for pk, name, _ in menu]
+        return [("", "All affiliates", counts[""]), *((str(pk), name, n) for pk, name, n in menu)]
 
-    def _number(self, column: str = "", value: object = "") -> int:
-        """How many posts there would be if this were chosen in a column; nothing: if nothing were chosen there."""
-        chosen = self.wanted.chosen(besides=column) | ({column: value} if value else {})
+    def _counts(self, column: str) -> Counter[object]:
+        """How many posts there would be if a value were chosen in this column, by the values; "": if none were.
+
+        Roll-ups by day know no affiliates: of them it tells the latter only.
+        """
+        chosen = self.wanted.chosen(besides=column)
         if self.wanted.q:
             cells = self._found_cells
         else:
             cells = self._cells if column == "affiliate" else self._affiliates_cells
             chosen.pop("affiliate", None)
-        return sum(
-            cell.n for cell in cells if all(str(getattr(cell, name)) == str(wanted) for name, wanted in chosen.items())
-        )
+        counts: Counter[object] = Counter()
+        for cell in cells:
+            if all(getattr(cell, name) == value for name, value in chosen.items()):
+                counts[getattr(cell, column, None)] += cell.n
+                counts[""] += cell.n
+        return counts
 
     @cached_property
     def _cells(self) -> list[Any]:
