@@ -157,7 +157,7 @@ def evidence(alert: Alert) -> dict[str, Any]:
     The verdict it was raised for; without one (a refused second claimant) how the post stands for whom it belongs to.
     """
     verdicts = ReconciliationLog.objects.for_results()
-    state = PostState.objects.for_list().get(post=alert.post_id)
+    state = PostState.objects.for_page().get(post=alert.post_id)
     verdict = verdicts.filter(pk=alert.verdict_id or state.current_verdict_id).first()
     claim = verdict.affiliate_report if verdict else state.current_claim
     pair = verdicts.filter(post__affiliate=alert.affiliate_id, post__campaign=alert.campaign_id)

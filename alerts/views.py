@@ -135,7 +135,7 @@ def _alert_page(request: AuthenticatedRequest, found: Alert, form: ResolveForm, 
         context |= {
             "alert": found,
             "row": pages.alert_row(found),
-            "trust": trust_note(found.affiliate),
+            "trust": trust_note(getattr(found.affiliate, "trust", None)),
             "now": pages.since_then(found),
             "evidence": pages.evidence(found),
             "events": pages.decisions(found),

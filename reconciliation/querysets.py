@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from uuid import UUID
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from affiliates.models import User
     from campaigns.models import Post
     from campaigns.querysets import PostQuerySet
-    from reconciliation.models import PostState
 
 
 def _visible_posts(user: "User | AnonymousUser") -> "models.QuerySet[Any]":
@@ -325,6 +325,40 @@ class Looked(NamedTuple):
     seen_live_at: datetime | None
 
 
+class ShownPost(NamedTuple):
+    """What a row of a list shows of a post: its claim, and what that claim's verdict found, None while there is none.
+
+    `explained_before` is what the last word on its latest claim that has one says.
+    """
+
+    post: UUID
+    url: str
+    title: str | None
+    posted_at: datetime | None
+    platform: str
+    campaign: str
+    livemode: bool
+    affiliate: str
+    trust_score: Decimal | None
+    total_submissions: int | None
+    claimed_at: datetime
+    claimed_views: int | None
+    claimed_clicks: int | None
+    claimed_conversions: int | None
+    status: str | None
+    level: str | None
+    explanation: str | None
+    money_at_risk: Decimal | None
+    currency: str | None
+    views_discrepancy: int | None
+    clicks_discrepancy: int | None
+    conversions_discrepancy: int | None
+    views_diff_pct: Decimal | None
+    clicks_diff_pct: Decimal | None
+    conversions_diff_pct: Decimal | None
+    explained_before: str | None
+
+
 class CountableQuerySet(models.QuerySet[Any]):
     """Rows that stand for posts."""
 
@@ -359,16 +393,17 @@ class PostStateQuerySet(CountableQuerySet):
         """Those of posts this user may see."""
         return self.filter(post__in=_visible_posts(user))
 
-    def for_list(self) -> Self:
-        """Everything a row of a campaign's or an affiliate's list shows, in one query."""
+    def for_page(self) -> Self:
+        """Everything that a post's own page shows of how it stands, in one query."""
         return self.select_related(
             "post__platform",
-            "post__campaign",
-            "post__affiliate__trust",
+            "post__campaign__advertiser",
+            "post__affiliate",
             "post__text",
             "current_claim",
-            "current_verdict",
-            "counted_verdict",
+            "current_verdict__platform_report",
+            "current_verdict__ruleset",
+            "latest_snapshot",
         )
 
     def take(self, post: "Post") -> None:
@@ -464,10 +499,34 @@ class PostStateQuerySet(CountableQuerySet):
             return list(ids[places.start : places.stop])
         return list(ids.reverse()[count - places.stop : count - places.start])[::-1]
 
-    def in_order(self, ids: Sequence[UUID]) -> list["PostState"]:
-        """Those of these posts, in their order, with all that a row shows."""
-        found = self.for_list().in_bulk(ids)
-        return [found[pk] for pk in ids if pk in found]
+    def shown(self, ids: Collection[UUID]) -> list[ShownPost]:
+        """These posts as lists show them, in this order."""
+        rows = read_rows(
+            """
+            SELECT post.id, post.url, text.title, post.posted_at, platform.name, campaign.campaign_name,
+                campaign.livemode, affiliate.name, trust.trust_score, trust.total_submissions,
+                claim.claimed_at, claim.claimed_views, claim.claimed_clicks, claim.claimed_conversions,
+                verdict.status, verdict.discrepancy_level, verdict.explanation,
+                verdict.money_at_risk, verdict.currency,
+                verdict.views_discrepancy, verdict.clicks_discrepancy, verdict.conversions_discrepancy,
+                verdict.views_diff_pct, verdict.clicks_diff_pct, verdict.conversions_diff_pct,
+                before.explanation
+            FROM unnest(%s::uuid[]) WITH ORDINALITY AS wanted (id, place)
+                JOIN reconciliation_poststate state ON state.post_id = wanted.id
+                JOIN campaigns_post post ON post.id = wanted.id
+                JOIN platforms_platform platform ON platform.id = post.platform_id
+                JOIN campaigns_campaign campaign ON campaign.id = post.campaign_id
+                JOIN affiliates_affiliate affiliate ON affiliate.id = post.affiliate_id
+                JOIN reconciliation_affiliatereport claim ON claim.id = state.current_claim_id
+                LEFT JOIN campaigns_posttext text ON text.post_id = wanted.id
+                LEFT JOIN reconciliation_trustscore trust ON trust.affiliate_id = post.affiliate_id
+                LEFT JOIN reconciliation_reconciliationlog verdict ON verdict.id = state.current_verdict_id
+                LEFT JOIN reconciliation_reconciliationlog before ON before.id = state.counted_verdict_id
+            ORDER BY wanted.place
+            """,
+            [array(ids)],
+        )
+        return [ShownPost(*row) for row in rows]
 
     def as_of(self) -> datetime | None:
         """When one of them was last looked at."""

@@ -233,16 +233,14 @@ def run_cancel(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
 @require_safe
 def post(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
     """One post: the verdict in words, its figures, and everything that happened to it."""
-    more = ("post__campaign__advertiser", "current_verdict__platform_report", "latest_snapshot")
-    states = PostState.objects.visible_to(request.user).for_list().select_related(*more)
-    state = get_object_or_404(states, pk=pk)
+    state = get_object_or_404(PostState.objects.visible_to(request.user).for_page(), pk=pk)
     found: Post = state.post
     is_advertiser_side = Campaign.objects.for_advertiser_side(request.user).filter(pk=found.campaign_id).exists()
     with figures_of([found.campaign.advertiser]) as context:
         context |= {
             "state": state,
             "post": found,
-            "row": rows.verdict_row(state),
+            "row": rows.verdict_row(*PostState.objects.shown([pk])),
             "link": rows.link_to(found),
             "cards": figures.verdict_cards(
                 state.current_claim, state.current_verdict, found.platform.name, with_money=is_advertiser_side
@@ -301,11 +299,11 @@ def _page_of(request: AuthenticatedRequest, posts: PostList, **shown: Any) -> di
     places: Any = range(posts.count)
     page = Paginator(places, POSTS_A_PAGE).get_page(request.GET.get("page"))
     shown_places = range(max(page.start_index() - 1, 0), page.end_index())
-    page.object_list = PostState.objects.in_order(posts.states().ids_at(shown_places, posts.count))
+    page.object_list = PostState.objects.shown(posts.states().ids_at(shown_places, posts.count))
     return {
         "wanted": posts.wanted,
         "page_obj": page,
-        "rows": [rows.verdict_row(state, **shown) for state in page],
+        "rows": [rows.verdict_row(each, **shown) for each in page],
         "columns": rows.post_columns(**shown),
         "verdict_options": posts.verdict_options(),
         "platform_options": posts.platform_options(),

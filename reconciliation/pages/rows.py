@@ -9,12 +9,11 @@ from uuid import UUID
 
 from django.urls import reverse
 
-from affiliates.models import Affiliate
 from campaigns.models import Campaign, Post
 from config.templatetags.look import UNKNOWN, day, money
 from platforms.metrics import Metric
-from reconciliation.models import AffiliateReport, PostState
-from reconciliation.querysets import RollUpQuerySet
+from reconciliation.models import AffiliateReport, TrustScore
+from reconciliation.querysets import RollUpQuerySet, ShownPost
 from reconciliation.rules import CLAIMABLE
 
 
@@ -37,36 +36,34 @@ class VerdictRow:
     at_risk: str
 
 
-def verdict_row(state: PostState, *, beside: str = "affiliate", with_campaign: bool = False) -> VerdictRow:
+def verdict_row(post: ShownPost, *, beside: str = "affiliate", with_campaign: bool = False) -> VerdictRow:
     """How a post stands; the figures are those of its leading metric.
 
     `beside` it stands its affiliate or, where they read it themselves, its campaign. In a list over several campaigns
     (`with_campaign`) it names its own, and what is at risk.
     """
-    post, claim, verdict = state.post, state.current_claim, state.current_verdict
-    metric = leading_metric(claim)
-    claimed = getattr(claim, f"claimed_{metric}")
-    difference = getattr(verdict, f"{metric}_discrepancy", None)
-    notes = [post.platform.name, day(post.posted_at or claim.claimed_at)]
-    notes += [] if post.campaign.livemode else ["test mode"]
+    metric = leading_metric(post)
+    claimed, difference = getattr(post, f"claimed_{metric}"), getattr(post, f"{metric}_discrepancy")
+    notes = [post.platform, day(post.posted_at or post.claimed_at)]
+    notes += [] if post.livemode else ["test mode"]
     return VerdictRow(
-        post=title_of(post),
-        post_url=reverse("dashboard:post", args=[post.pk]),
-        post_note=" · ".join([*notes, post.campaign.campaign_name] if with_campaign else notes),
-        affiliate=post.campaign.campaign_name if beside == "campaign" else post.affiliate.name,
-        affiliate_note="" if beside == "campaign" else trust_note(post.affiliate),
+        post=titled(post.title, post.url),
+        post_url=reverse("dashboard:post", args=[post.post]),
+        post_note=" · ".join([*notes, post.campaign] if with_campaign else notes),
+        affiliate=post.campaign if beside == "campaign" else post.affiliate,
+        affiliate_note="" if beside == "campaign" else trust_note(post),
         unit="" if metric == Metric.VIEWS else metric.value,
         claimed=claimed,
         verified=None if difference is None else claimed - difference,
-        gap_pct=getattr(verdict, f"{metric}_diff_pct", None),
-        status=verdict.status if verdict else "",
-        level=(verdict.discrepancy_level or "") if verdict else "",
-        sentence=verdict.explanation if verdict else _waiting(state),
-        at_risk=money(verdict.money_at_risk, verdict.currency) if with_campaign and verdict else "",
+        gap_pct=getattr(post, f"{metric}_diff_pct"),
+        status=post.status or "",
+        level=post.level or "",
+        sentence=_waiting(post) if post.explanation is None else post.explanation,
+        at_risk=money(post.money_at_risk, post.currency or "") if with_campaign and post.status else "",
     )
 
 
-def leading_metric(claim: AffiliateReport) -> Metric:
+def leading_metric(claim: AffiliateReport | ShownPost) -> Metric:
     """The first of views, clicks and conversions that it claims."""
     return next(metric for metric in CLAIMABLE if getattr(claim, f"claimed_{metric}") is not None)
 
@@ -88,7 +85,12 @@ def post_columns(*, beside: str = "affiliate", with_campaign: bool = False) -> l
 def title_of(post: Post) -> str:
     """What a post calls itself, else its address without what all addresses share."""
     text = getattr(post, "text", None)
-    return (text.title if text else "") or post.url.removeprefix("https://").removeprefix("www.")
+    return titled(text.title if text else "", post.url)
+
+
+def titled(title: str | None, url: str) -> str:
+    """The same, of its title and address."""
+    return title or url.removeprefix("https://").removeprefix("www.")
 
 
 def link_to(post: Post) -> str:
@@ -96,16 +98,15 @@ def link_to(post: Post) -> str:
     return post.url if post.url.startswith(("https://", "http://")) else ""
 
 
-def trust_note(affiliate: Affiliate) -> str:
-    """The affiliate's trust score, once a verdict counts for it."""
-    trust = getattr(affiliate, "trust", None)
+def trust_note(trust: TrustScore | ShownPost | None) -> str:
+    """An affiliate's trust score, once a verdict counts for it."""
     return f"trust {trust.trust_score:.2f}" if trust and trust.total_submissions else ""
 
 
-def _waiting(state: PostState) -> str:
-    if state.counted_verdict is None:
+def _waiting(post: ShownPost) -> str:
+    if post.explained_before is None:
         return "Waiting for its first look."
-    return f"New figures, waiting for a look. The claim before: {state.counted_verdict.explanation}"
+    return f"New figures, waiting for a look. The claim before: {post.explained_before}"
 
 
 @dataclass(frozen=True, slots=True)
