@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 from django import template
+from django.http import QueryDict
 from django.utils import timezone
+from django.utils.html import format_html
 
 from config import clock
 from config.middleware import current_request_id
@@ -88,11 +91,21 @@ def age(value: datetime | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """A state as a shape, a word and a tone; the shape tells as much as the colour (the tone's CSS class)."""
+    """A state as a shape, a word and a tone; the shape tells as much as the colour (the tone's CSS class).
+
+    On a page it is an outline pill.
+    """
 
     shape: str
     word: str
     tone: str
+
+    def __html__(self) -> str:
+        return format_html(
+            '<span class="badge tone-{}"><span aria-hidden="true">{}</span>{}</span>', self.tone, self.shape, self.word
+        )
+
+    __str__ = __html__
 
 
 _BADGES = {
@@ -162,12 +175,9 @@ def badge_for(status: str | None = None, level: str | None = None) -> Badge:
 @register.simple_tag(takes_context=True)
 def query_with(context: dict[str, Any], name: str, value: str) -> str:
     """The page's query string with `name` set to `value`, or without it where that is empty; back on page one."""
-    query = context["request"].GET.copy()
-    query.pop("page", None)
-    query.pop(name, None)
-    if value:
-        query[name] = value
-    return f"?{query.urlencode()}"
+    given: QueryDict = context["request"].GET
+    query = [(key, one) for key, several in given.lists() if key not in ("page", name) for one in several]
+    return f"?{urlencode([*query, (name, value)] if value else query)}"
 
 
 @register.simple_tag

@@ -19,7 +19,7 @@ from reconciliation.rules import CLAIMABLE
 
 @dataclass(frozen=True, slots=True)
 class VerdictRow:
-    """A post as verdict_row.html writes it: its leading claimed figure, the counted one, and what follows."""
+    """A post as verdict_rows.html writes it: its leading claimed figure, the counted one, and what follows."""
 
     post: str
     post_url: str

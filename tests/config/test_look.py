@@ -132,7 +132,7 @@ def test_a_filter_keeps_the_other_filters_and_returns_to_page_one(name: str, val
 # --- Components -----------------------------------------------------------------------------------------------------
 def test_an_unknown_figure_in_a_verdict_row_is_a_dash_and_never_zero():
     row = {"post": "A thread", "status": "UNVERIFIABLE", "claimed": 900, "verified": None, "gap_pct": None}
-    html = render_to_string("components/verdict_row.html", {"row": row})
+    html = render_to_string("components/verdict_rows.html", {"rows": [row]})
     cells = re.findall(r'data-label="(\w+)">([^<]*)', html)
     assert cells == [("Claimed", "900"), ("Verified", "—"), ("Gap", "—")]
 
@@ -140,7 +140,7 @@ def test_an_unknown_figure_in_a_verdict_row_is_a_dash_and_never_zero():
 def test_what_strangers_wrote_is_escaped():
     words = {"post": "<b>x</b>", "affiliate": "<i>", "sentence": "<script>", "status": "MATCHED"}
     row = words | {"claimed": None, "verified": None, "gap_pct": None}
-    html = render_to_string("components/verdict_row.html", {"row": row})
+    html = render_to_string("components/verdict_rows.html", {"rows": [row]})
     assert not re.search(r"<(b|i|script)>", html)
 
 
