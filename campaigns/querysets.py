@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.apps import apps
 from django.db import connection, models
-from django.db.models import Case, Count, DateField, ExpressionWrapper, F, Q, Value, When
+from django.db.models import Case, Count, DateField, ExpressionWrapper, F, Prefetch, Q, Value, When
 from django.db.models.expressions import RawSQL
 
 from config.bulk import array
@@ -83,8 +83,9 @@ class CampaignQuerySet(models.QuerySet[Any]):
         return self.filter(_in_mode_of(user), mine)
 
     def for_api(self) -> Self:
-        """Everything the API says of a campaign, in one query and two for the platforms."""
-        return self.select_related("brand", "market").prefetch_related("campaign_platforms__platform")
+        """Everything the API says of a campaign, in one query and one for the platforms."""
+        platforms = apps.get_model("campaigns", "CampaignPlatform").objects.select_related("platform")
+        return self.select_related("brand", "market").prefetch_related(Prefetch("campaign_platforms", platforms))
 
     def for_list(self) -> Self:
         """Everything the dashboard shows of a campaign itself, what runs first and then the newest."""

@@ -640,8 +640,8 @@ class AffiliateRollUpQuerySet(RollUpQuerySet):
         each = self.order_by().values_list("affiliate").annotate(total=self.number).filter(total__gt=0)
         each = each.annotate(n=Coalesce(Sum("post_count", filter=among), 0)).order_by("-total")
         found = {pk: n for rows in (each[:limit], each.filter(affiliate=chosen) if chosen else ()) for pk, _, n in rows}
-        names = apps.get_model("affiliates", "Affiliate").objects.filter(pk__in=found).order_by("name", "pk")
-        return [(pk, name, found[pk]) for pk, name in names.values_list("pk", "name")]
+        by_name = "SELECT id, name FROM affiliates_affiliate WHERE id = ANY(%s::uuid[]) ORDER BY name, id"
+        return [(pk, name, found[pk]) for pk, name in read_rows(by_name, [array(found)])]
 
     def affiliate_totals(self) -> dict[str, int]:
         """How many affiliates these posts are of, and how many of them have money at risk."""

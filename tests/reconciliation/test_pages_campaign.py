@@ -208,7 +208,7 @@ def test_the_number_of_queries_is_the_same_for_few_and_many_posts(
     client.force_login(scene.manager)
     address = reverse("dashboard:campaign", args=[scene.campaign.pk])
     client.get(address)  # rule sets are parsed once a process
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(17):
         client.get(address)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(10):
         client.get("/")
