@@ -131,11 +131,12 @@ def _may_decide(request: AuthenticatedRequest, found: Alert) -> bool:
 
 def _alert_page(request: AuthenticatedRequest, found: Alert, form: ResolveForm, status: int = 200) -> HttpResponse:
     others = Alert.objects.visible_to(request.user).active().beside(found).worst_first().for_list()
+    trust = getattr(found.affiliate, "trust", None)
     with figures_of([found.campaign.advertiser]) as context:
         context |= {
             "alert": found,
             "row": pages.alert_row(found),
-            "trust": trust_note(getattr(found.affiliate, "trust", None)),
+            "trust": trust_note(trust.trust_score if trust and trust.total_submissions else None),
             "now": pages.since_then(found),
             "evidence": pages.evidence(found),
             "events": pages.decisions(found),

@@ -12,7 +12,7 @@ from django.urls import reverse
 from campaigns.models import Campaign, Post
 from config.templatetags.look import UNKNOWN, day, money
 from platforms.metrics import Metric
-from reconciliation.models import AffiliateReport, TrustScore
+from reconciliation.models import AffiliateReport
 from reconciliation.querysets import RollUpQuerySet, ShownPost
 from reconciliation.rules import CLAIMABLE
 
@@ -51,7 +51,7 @@ def verdict_row(post: ShownPost, *, beside: str = "affiliate", with_campaign: bo
         post_url=reverse("dashboard:post", args=[post.post]),
         post_note=" · ".join([*notes, post.campaign] if with_campaign else notes),
         affiliate=post.campaign if beside == "campaign" else post.affiliate,
-        affiliate_note="" if beside == "campaign" else trust_note(post),
+        affiliate_note="" if beside == "campaign" else trust_note(post.trust_score),
         unit="" if metric == Metric.VIEWS else metric.value,
         claimed=claimed,
         verified=None if difference is None else claimed - difference,
@@ -98,9 +98,9 @@ def link_to(post: Post) -> str:
     return post.url if post.url.startswith(("https://", "http://")) else ""
 
 
-def trust_note(trust: TrustScore | ShownPost | None) -> str:
+def trust_note(score: Decimal | None) -> str:
     """An affiliate's trust score, once a verdict counts for it."""
-    return f"trust {trust.trust_score:.2f}" if trust and trust.total_submissions else ""
+    return "" if score is None else f"trust {score:.2f}"
 
 
 def _waiting(post: ShownPost) -> str:
