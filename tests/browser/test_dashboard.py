@@ -152,3 +152,17 @@ def test_the_list_on_screen_is_taken_along_as_a_file(stage, log_in):
     assert download.value.suggested_filename == "posts-2026-11-20.csv"
     assert len(download.value.path().read_text("utf-8-sig").splitlines()) == 2
     expect(page.locator("#posts tbody tr")).to_have_count(1)
+
+
+def test_what_exports_a_list_never_stands_in_a_row_of_its_own(stage, log_in):
+    page = log_in(stage.manager)
+    for address in ("/", reverse("dashboard:campaign", args=[stage.campaign.pk]), "/alerts/"):
+        page.goto(address)
+        export = page.locator(".export > summary")
+        expect(export).to_be_visible()
+        beside = page.locator(".filters").locator("a.chip, .menu:not(.export) > .chip, .button")
+        for width in (360, 390, 640, 768, 960, 1024, 1440):
+            page.set_viewport_size({"width": width, "height": 900})
+            own, *others = [each.bounding_box() for each in (export, *beside.all())]
+            assert any(abs(own["y"] + own["height"] / 2 - each["y"] - each["height"] / 2) < 8 for each in others), width
+            assert own["x"] + own["width"] <= width
