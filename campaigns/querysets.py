@@ -12,7 +12,7 @@ from django.db import connection, models
 from django.db.models import Case, Count, DateField, ExpressionWrapper, F, Prefetch, Q, Value, When
 from django.db.models.expressions import RawSQL
 
-from config.bulk import array
+from config.bulk import array, read_rows
 from config.compiled import Compiled
 from platforms.links import NeedsNetwork, PostLink, identify
 
@@ -130,6 +130,38 @@ class PostQuerySet(models.QuerySet[Any]):
     def of_content(self, platform_id: UUID, content_id: str) -> Self:
         """Those of one content: its id in their link, or at the platform's API."""
         return self.filter(Q(external_id=content_id) | Q(api_id=content_id), platform=platform_id)
+
+    def unmerged_twins(self, limit: int) -> list[UUID]:
+        """Some posts that turned out to be one content with another, of which one has to give way and none has: of each
+        such pair one that the API's own id gives away."""
+        rows = read_rows(
+            """
+            WITH pair AS (
+                SELECT post.id AS post_id, twin.id AS twin_id FROM campaigns_post post
+                JOIN campaigns_post twin
+                    ON twin.platform_id = post.platform_id AND twin.api_id = post.api_id AND twin.id < post.id
+                WHERE post.api_id > ''
+                UNION ALL
+                SELECT post.id, twin.id FROM campaigns_post post
+                JOIN campaigns_post twin
+                    ON twin.platform_id = post.platform_id AND twin.external_id = post.api_id AND twin.id <> post.id
+                WHERE post.api_id > ''
+            )
+            SELECT DISTINCT post.id
+            FROM pair
+            JOIN campaigns_post post ON post.id = pair.post_id
+            JOIN campaigns_post twin ON twin.id = pair.twin_id
+            JOIN campaigns_campaign campaign ON campaign.id = post.campaign_id
+            JOIN campaigns_campaign other ON other.id = twin.campaign_id AND other.livemode = campaign.livemode
+            WHERE post.is_identified AND post.displaced_at IS NULL AND post.merged_into_id IS NULL
+                AND twin.is_identified AND twin.displaced_at IS NULL AND twin.merged_into_id IS NULL
+                AND (post.affiliate_id <> twin.affiliate_id OR campaign.id = other.id
+                    OR NOT campaign.allows_shared_content OR NOT other.allows_shared_content)
+            LIMIT %s
+            """,
+            [limit],
+        )
+        return [row[0] for row in rows]
 
     def write_api_ids(self, found: Mapping[UUID, str]) -> None:
         """Save the ids that a platform's API has for these posts, in one statement; "" for one looked for in vain."""

@@ -180,6 +180,7 @@ TASKS = (
     "reconciliation.tasks.tell_discord",
     "reconciliation.tasks.work_on_import",
     "reconciliation.tasks.merge_twins",
+    "reconciliation.tasks.sweep_twins",
     "alerts.tasks.evaluate_verdicts",
     "alerts.tasks.evaluate_refused_claim",
     "alerts.tasks.sweep",

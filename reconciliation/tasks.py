@@ -33,6 +33,11 @@ def merge_twins(post_id: str) -> None:
     merging.merge_twins(post_id=UUID(post_id))
 
 
+def sweep_twins() -> None:
+    """Wake the merging that the queue forgot."""
+    merging.sweep()
+
+
 def look_again(affiliate_id: str, platform_id: str, mode: str) -> None:
     """An affiliate's connection or proof for a platform changed: say anew whose its posts there are, and look."""
     livemode = mode == "live"

@@ -13,12 +13,15 @@ from django.db.models import Q
 
 from affiliates.services import audit
 from campaigns.models import Post
+from config.queue import enqueue
 from reconciliation.models import AffiliateReport, Job, PostState
 from reconciliation.services import trusting
 from reconciliation.services.admission import lock_contents
 from reconciliation.services.jobs import close_look, lock
 from reconciliation.services.owning import is_rightful
 from reconciliation.services.submission import displace, restate, without_long_waits
+
+SWEPT_AT_ONCE = 200
 
 
 @without_long_waits()
@@ -41,6 +44,17 @@ def merge_twins(*, post_id: UUID) -> None:
     for twin in twins.select_related("campaign", "platform", "affiliate__user").order_by("created_at", "id"):
         losers = [let_one_stand(first, twin) for first in standing]
         standing = [post for post in (*standing, twin) if post not in losers]
+
+
+def sweep() -> int:
+    """Wake the merging that the queue forgot. Returns how many posts it is about, so many at a time at most.
+
+    Every post that its platform knows by another id is gone through: something for every hour, not for every second.
+    """
+    forgotten = Post.objects.unmerged_twins(SWEPT_AT_ONCE)
+    for post_id in forgotten:
+        enqueue("reconciliation.tasks.merge_twins", str(post_id))
+    return len(forgotten)
 
 
 def let_one_stand(first: Post, second: Post) -> Post | None:

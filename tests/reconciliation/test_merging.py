@@ -6,11 +6,13 @@ from itertools import islice
 import pytest
 
 from affiliates.models import AuditEvent
+from campaigns.models import Post
 from campaigns.tracking.links import make_link
 from config import clock
 from config.demo.seeding import run_queued_tasks
 from platforms.sandbox.world import Series
 from reconciliation.models import AffiliateReport, Job, PostState, ReconciliationLog
+from reconciliation.services import merging
 from tests.factories import TODAY, AffiliateFactory, CampaignFactory
 from tests.reconciliation.test_owning import prove
 
@@ -122,3 +124,33 @@ def test_of_two_affiliates_the_first_stands_unless_the_other_is_the_proven_autho
     loser, winner = (early, late) if second_is_proven else (late, early)
     assert (winner.displaced_at, loser.displaced_at) == (None, TODAY + timedelta(seconds=5))
     assert AuditEvent.objects.get(action="post.displaced").object_id == loser.pk
+
+
+@pytest.mark.parametrize("given_away_by", ["external_id", "api_id"])
+@pytest.mark.parametrize("is_settled", [False, True])
+def test_twins_that_the_queue_forgot_are_found(claim, drain_all, world_post, given_away_by, is_settled):
+    affiliate, campaign = AffiliateFactory(), CampaignFactory()
+    first = claim(affiliate, campaign, world_post("youtube", 0), 1).post
+    clock.set(TODAY + timedelta(seconds=1))
+    later = claim(affiliate, campaign, world_post("youtube", 1), 1).post
+    assert merging.sweep() == 0
+    if is_settled:
+        drain_all()
+    Post.objects.filter(pk=later.pk).update(api_id=first.external_id)
+    if given_away_by == "api_id":
+        Post.objects.update(api_id="another")
+    assert merging.sweep() == 1
+    run_queued_tasks()
+    later.refresh_from_db()
+    assert later.merged_into == first
+    assert merging.sweep() == 0
+
+
+@pytest.mark.parametrize(("shares", "found"), [((True, True), 0), ((True, False), 1)])
+def test_a_content_that_two_campaigns_share_is_not_forgotten(claim, world_post, shares, found):
+    affiliate = AffiliateFactory()
+    for index, allows_shared_content in enumerate(shares):
+        campaign = CampaignFactory(allows_shared_content=allows_shared_content)
+        claim(affiliate, campaign, world_post("youtube", index), 1)
+    Post.objects.update(api_id="another")
+    assert merging.sweep() == found
