@@ -44,7 +44,7 @@ def insert_rows(*groups: Sequence[models.Model], on_conflict: Mapping[type[model
         statements.append(f"{insert} {(on_conflict or {}).get(model, '')}")
         for name, is_text in fields:
             column = [getattr(row, name) for row in group]
-            values.append(column if is_text else array(column))
+            values.append(text_array(column) if is_text else array(column))
     *before, last = statements
     others = ", ".join(f"added_{number} AS ({each})" for number, each in enumerate(before))
     with connection.cursor() as cursor:
@@ -91,3 +91,11 @@ def array(values: Iterable[Any]) -> str:
     The driver makes the same out of a list, and takes longer.
     """
     return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+
+
+_QUOTED = str.maketrans({'"': '\\"', "\\": "\\\\"})
+
+
+def text_array(texts: Iterable[str | None]) -> str:
+    """The same for text, whatever it is."""
+    return "{" + ",".join(["NULL" if text is None else f'"{text.translate(_QUOTED)}"' for text in texts]) + "}"

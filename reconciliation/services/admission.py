@@ -13,6 +13,7 @@ from django.db import connection as database
 from affiliates.models import Affiliate
 from campaigns.models import Campaign, Enrolment, Post
 from config import clock
+from config.bulk import array, text_array
 from config.errors import DomainError
 from config.middleware import current_request_id
 from platforms.links import NeedsNetwork, NotAPost, identify
@@ -119,7 +120,7 @@ def lock_contents(contents: Iterable[tuple[Platform, str]]) -> None:
                 SELECT DISTINCT hashtext(content) & %s AS bucket FROM unnest(%s::text[]) AS content ORDER BY bucket
             ) AS buckets
             """,
-            [_CONTENT_LOCK, _CONTENT_LOCKS - 1, named],
+            [_CONTENT_LOCK, _CONTENT_LOCKS - 1, text_array(named)],
         )
 
 
@@ -161,31 +162,33 @@ class _Link:
 
 _NAMED = """
     SELECT 'enrolment', campaign_id, NULL::uuid, affiliate_id, NULL::uuid, status FROM campaigns_enrolment
-    WHERE campaign_id = ANY(%(campaigns)s) AND affiliate_id = ANY(%(affiliates)s)
+    WHERE campaign_id = ANY(%(campaigns)s::uuid[]) AND affiliate_id = ANY(%(affiliates)s::uuid[])
     UNION ALL
     SELECT 'platform', campaign_id, platform_id, NULL, NULL, '' FROM campaigns_campaignplatform
-    WHERE campaign_id = ANY(%(campaigns)s) AND closed_at IS NULL
+    WHERE campaign_id = ANY(%(campaigns)s::uuid[]) AND closed_at IS NULL
     UNION ALL
     SELECT CASE WHEN disabled_at IS NULL THEN 'link' ELSE 'disabled link' END,
         campaign_id, platform_id, affiliate_id, id, code
-    FROM campaigns_trackinglink WHERE campaign_id = ANY(%(campaigns)s) AND affiliate_id = ANY(%(affiliates)s)
+    FROM campaigns_trackinglink
+    WHERE campaign_id = ANY(%(campaigns)s::uuid[]) AND affiliate_id = ANY(%(affiliates)s::uuid[])
     UNION ALL
     SELECT 'proof', NULL, platform_id, affiliate_id, NULL, livemode::text FROM platforms_account
-    WHERE affiliate_id = ANY(%(affiliates)s) AND platform_id = ANY(%(platforms)s) AND proven_at IS NOT NULL
+    WHERE affiliate_id = ANY(%(affiliates)s::uuid[]) AND platform_id = ANY(%(platforms)s::uuid[])
+        AND proven_at IS NOT NULL
     UNION ALL
     SELECT 'post', NULL, NULL, NULL, id, '' FROM campaigns_post
-    WHERE platform_id = ANY(%(platforms)s) AND external_id = ANY(%(contents)s)
+    WHERE platform_id = ANY(%(platforms)s::uuid[]) AND external_id = ANY(%(contents)s::text[])
     UNION ALL
     SELECT 'post', NULL, NULL, NULL, id, '' FROM campaigns_post
-    WHERE platform_id = ANY(%(platforms)s) AND api_id = ANY(%(contents)s) AND api_id IS NOT NULL
+    WHERE platform_id = ANY(%(platforms)s::uuid[]) AND api_id = ANY(%(contents)s::text[]) AND api_id IS NOT NULL
     UNION ALL
     SELECT 'post', NULL, NULL, NULL, id, '' FROM campaigns_post
-    WHERE platform_id = ANY(%(platforms)s) AND url = ANY(%(urls)s) AND NOT is_identified
-        AND campaign_id = ANY(%(campaigns)s) AND affiliate_id = ANY(%(affiliates)s)
+    WHERE platform_id = ANY(%(platforms)s::uuid[]) AND url = ANY(%(urls)s::text[]) AND NOT is_identified
+        AND campaign_id = ANY(%(campaigns)s::uuid[]) AND affiliate_id = ANY(%(affiliates)s::uuid[])
     UNION ALL
     SELECT 'post', NULL, NULL, NULL, id, '' FROM campaigns_post
-    WHERE platform_id = ANY(%(platforms)s) AND short_url = ANY(%(short_urls)s) AND short_url <> ''
-        AND campaign_id = ANY(%(campaigns)s) AND affiliate_id = ANY(%(affiliates)s)
+    WHERE platform_id = ANY(%(platforms)s::uuid[]) AND short_url = ANY(%(short_urls)s::text[]) AND short_url <> ''
+        AND campaign_id = ANY(%(campaigns)s::uuid[]) AND affiliate_id = ANY(%(affiliates)s::uuid[])
 """
 """What, campaign, platform, affiliate, id, word: all that is asked for each claim, in one round trip."""
 
@@ -224,12 +227,12 @@ class _Known:
             cursor.execute(
                 _NAMED,
                 {
-                    "campaigns": list({entry.campaign.pk for entry, _ in entries}),
-                    "affiliates": list({entry.affiliate.pk for entry, _ in entries}),
-                    "platforms": list({entry.platform.pk for entry, _ in entries}),
-                    "contents": list({target.external_id for _, target in entries if not target.short_url}),
-                    "urls": list({target.url for _, target in entries}),
-                    "short_urls": list({target.short_url for _, target in entries if target.short_url}),
+                    "campaigns": array({entry.campaign.pk for entry, _ in entries}),
+                    "affiliates": array({entry.affiliate.pk for entry, _ in entries}),
+                    "platforms": array({entry.platform.pk for entry, _ in entries}),
+                    "contents": text_array({target.external_id for _, target in entries if not target.short_url}),
+                    "urls": text_array({target.url for _, target in entries}),
+                    "short_urls": text_array({target.short_url for _, target in entries if target.short_url}),
                 },
             )
             found: list[tuple[Any, ...]] = cursor.fetchall()

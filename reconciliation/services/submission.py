@@ -34,6 +34,11 @@ Method = AffiliateReport.Method
 
 LOCK_WAIT_S = 2
 """So long a claim waits for another one in its way: Discord waits 3 seconds for all of the answer."""
+_SETTINGS = """
+    SELECT set_config('lock_timeout', %s, true), set_config('plan_cache_mode', 'force_generic_plan', true)
+"""
+"""What finds and writes claims by their ids goes the same way whatever the ids: to plan that takes longer than to do it,
+and for arrays the database would plan anew each time."""
 
 
 @contextmanager
@@ -46,7 +51,7 @@ def without_long_waits(*, goes_on: bool = True) -> Iterator[None]:
     try:
         with transaction.atomic(savepoint=goes_on):
             with database.cursor() as cursor:
-                cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{LOCK_WAIT_S}s"])
+                cursor.execute(_SETTINGS, [f"{LOCK_WAIT_S}s"])
             yield
     except OperationalError as error:
         if isinstance(error.__cause__, (LockNotAvailable, DeadlockDetected)):
