@@ -197,6 +197,7 @@ class _Known:
     """What the database holds of everything that some entries name, kept up with what those admitted will add."""
 
     def __init__(self, entries: "Sequence[tuple[Entry, Target]]") -> None:
+        self.request_id = current_request_id()
         self.enrolments: dict[tuple[UUID, UUID], str] = {}
         self.runs_on: set[tuple[UUID, UUID]] = set()
         self.links: dict[tuple[UUID, UUID, UUID], list[_Link]] = defaultdict(list)
@@ -268,7 +269,7 @@ class _Known:
                 is_identified=target.is_identified,
             )
         link = self._link(post, entry.tracking_link, is_new=is_new)
-        claim = new_claim(post, entry.figures, method)
+        claim = new_claim(post, entry.figures, method, request_id=self.request_id)
         current = self.claims.get(post.pk)
         if current and figures_of(current) == entry.figures:
             claim, outcome = current, Outcome.UNCHANGED
@@ -367,7 +368,7 @@ class _Known:
         return link
 
 
-def new_claim(post: Post, figures: Figures, method: AffiliateReport.Method) -> AffiliateReport:
+def new_claim(post: Post, figures: Figures, method: AffiliateReport.Method, *, request_id: str) -> AffiliateReport:
     """The claim as it would be written. Raises ClaimRefusedError where it names no figure."""
     if figures == Figures():
         raise ClaimRefusedError("Claim at least one figure.", code="nothing_claimed", field="claimed_views")
@@ -378,7 +379,7 @@ def new_claim(post: Post, figures: Figures, method: AffiliateReport.Method) -> A
         claimed_conversions=figures.conversions,
         submission_method=method,
         claimed_at=clock.now(),
-        request_id=current_request_id(),
+        request_id=request_id,
     )
 
 

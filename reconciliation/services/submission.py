@@ -171,7 +171,7 @@ def claim_again(*, post: Post, figures: Figures, method: Method = Method.API) ->
     admission.check_campaign(post.campaign)
     enrolled = Enrolment.objects.filter(campaign=post.campaign, affiliate=post.affiliate)
     admission.check_enrolment(post.campaign, post.affiliate, enrolled.values_list("status", flat=True).first())
-    claim = admission.new_claim(post, figures, method)
+    claim = admission.new_claim(post, figures, method, request_id=current_request_id())
     current = PostState.objects.select_related("current_claim").get(post=post).current_claim
     if admission.figures_of(current) == figures:
         return Submission(post, current, Outcome.UNCHANGED)
@@ -184,7 +184,8 @@ def restate(*, post: Post, claim: AffiliateReport) -> None:
     figures = admission.figures_of(claim)
     state = PostState.objects.select_related("current_claim").filter(post=post).first()
     if state is None or admission.figures_of(state.current_claim) != figures:
-        _write_claim(admission.new_claim(post, figures, Method(claim.submission_method)))
+        again = Method(claim.submission_method)
+        _write_claim(admission.new_claim(post, figures, again, request_id=current_request_id()))
 
 
 def displace(*, post: Post, by: Affiliate) -> None:
