@@ -130,7 +130,7 @@ TEMPLATES = [
 # --- Database -------------------------------------------------------------------------------------------------------
 # The web keeps its connections between requests; forked workers must not share a native pool's sockets.
 if env.str("DATABASE_URL", default=""):
-    DATABASES = {"default": env.db_url("DATABASE_URL", engine="django.db.backends.postgresql")}
+    DATABASES = {"default": env.db_url("DATABASE_URL", engine="config.postgresql")}
 else:
     DATABASES = {"default": embedded.database_settings(VAR_DIR)}
 DATABASES["default"] |= {

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from django.db.backends.postgresql import base
-
 from config.embedded.client import ensure
 from config.embedded.server import EmbeddedPostgresError
+from config.postgresql import base
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

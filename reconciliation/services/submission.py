@@ -37,8 +37,8 @@ LOCK_WAIT_S = 2
 _SETTINGS = """
     SELECT set_config('lock_timeout', %s, true), set_config('plan_cache_mode', 'force_generic_plan', true)
 """
-"""What finds and writes claims by their ids goes the same way whatever the ids: to plan that takes longer than to do it,
-and for arrays the database would plan anew each time."""
+"""What finds and writes claims by ids goes the same way whatever they are. To plan that takes longer than to do it,
+and where they come as an array the database would plan anew each time."""
 
 
 @contextmanager
