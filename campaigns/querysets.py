@@ -229,6 +229,22 @@ class ConversionQuerySet(models.QuerySet[Any]):
         return self.exclude(status="reversed")
 
 
+def own_advertisers(user: "User | AnonymousUser") -> frozenset[UUID] | None:
+    """Those whose money and rules this user may see; None: all, to staff."""
+    return None if user.is_staff else advertisers_of_member(user)
+
+
+def advertisers_of_member(user: "User | AnonymousUser") -> frozenset[UUID]:
+    """Those that this user is a member of. It is found out once, as a request reads its user anew."""
+    known: frozenset[UUID] | None = getattr(user, "_advertisers_of_member", None)
+    if known is None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT advertiser_id FROM campaigns_membership WHERE user_id = %s", [user.pk])
+            known = frozenset(row[0] for row in cursor.fetchall())
+        user._advertisers_of_member = known  # type: ignore[union-attr]
+    return known
+
+
 # Nearly every query of a request is narrowed by these two: as SQL they take the ORM no time to write.
 _USER, _CAMPAIGN = UUID(int=1), UUID(int=2)
 
@@ -256,8 +272,7 @@ def _mine(user: "User | AnonymousUser") -> Q:
     if affiliate is None:
         return for_us
     by_us = Q(affiliate=affiliate.pk)
-    is_member = apps.get_model("campaigns", "Membership").objects.filter(user=user.pk).exists()
-    return by_us | for_us if is_member else by_us
+    return by_us | for_us if advertisers_of_member(user) else by_us
 
 
 def _joined_by(user: "User | AnonymousUser") -> RawSQL:

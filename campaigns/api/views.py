@@ -28,7 +28,7 @@ from campaigns.errors import UnknownReferenceError
 from campaigns.exports import CAMPAIGNS
 from campaigns.filters import BrandFilter, CampaignFilter
 from campaigns.models import Advertiser, Brand, Campaign, Market
-from campaigns.querysets import CampaignQuerySet
+from campaigns.querysets import CampaignQuerySet, own_advertisers
 from config.api.exports import ExportView
 from config.api.fields import NoFields
 from config.errors import NotAllowedError
@@ -45,9 +45,7 @@ class CampaignView(GenericAPIView[Campaign]):
 
     def get_serializer_context(self) -> dict[str, Any]:
         """With the advertisers whose money and rules the caller may see; None: all."""
-        user = self.request.user
-        own = None if user.is_staff else set(Advertiser.objects.visible_to(user).values_list("pk", flat=True))
-        return {**super().get_serializer_context(), "own_advertisers": own}
+        return {**super().get_serializer_context(), "own_advertisers": own_advertisers(self.request.user)}
 
     def managed(self, campaign_id: UUID) -> Campaign:
         """A campaign to change."""

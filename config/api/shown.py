@@ -26,14 +26,20 @@ class Columns:
 
     prefix: str = ""
     places: dict[str, int] = field(default_factory=dict)
+    same: Mapping[str, str] = field(default_factory=dict)
+    """Steps that lead back to what the row has already, and where that is: there is no need to join it again."""
 
     def place(self, source: str) -> int:
         """Where in a row this source stands from now on."""
-        return self.places.setdefault(f"{self.prefix}{source}".replace(".", "__"), len(self.places))
+        return self.places.setdefault(self._path(source).replace(".", "__"), len(self.places))
 
-    def within(self, source: str) -> "Columns":
+    def within(self, source: str, same: Mapping[str, str] | None = None) -> "Columns":
         """The same row, with sources that start there; `*` is the row itself."""
-        return self if source == "*" else Columns(f"{self.prefix}{source}.", self.places)
+        return self if source == "*" else Columns(f"{self._path(source)}.", self.places, same or {})
+
+    def _path(self, source: str) -> str:
+        step, _, rest = source.partition(".")
+        return f"{self.same[step]}{rest}" if step in self.same else f"{self.prefix}{source}"
 
 
 def _reader(field: serializers.Field[Any, Any, Any, Any]) -> Callable[[Any], Any]:

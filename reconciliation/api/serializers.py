@@ -270,6 +270,8 @@ class StandingSerializer(PostInShortSerializer):
         merged_into, displaced_at = columns.place("merged_into_id"), columns.place("displaced_at")
         verdict, next_look_at = columns.place("state.current_verdict"), columns.place("next_look_at")
         verdict_until = columns.place("state.current_verdict.next_look_at")
+        same = {"post": "", "affiliate_report": "state.current_claim."}
+        show_verdict = VerdictSerializer.plan(columns.within("state.current_verdict", same))
 
         def state(row: Row, context: Context) -> str:
             if row[merged_into] or row[displaced_at]:
@@ -280,7 +282,10 @@ class StandingSerializer(PostInShortSerializer):
                 return "failed"
             return "provisional" if row[verdict] else "pending"
 
-        return {"state": state}
+        return {
+            "state": state,
+            "verdict": lambda row, context: show_verdict(row, context) if row[verdict] else None,
+        }
 
 
 class HistoricClaimSerializer(ClaimSerializer):

@@ -18,8 +18,8 @@ from affiliates.api.idempotency import idempotent
 from affiliates.api.permissions import HasScope, IsAffiliate
 from affiliates.models import Affiliate, User
 from campaigns.api.permissions import ManagesAnAdvertiser
-from campaigns.models import Advertiser, Campaign, Post
-from campaigns.querysets import PostQuerySet
+from campaigns.models import Campaign, Post
+from campaigns.querysets import PostQuerySet, own_advertisers
 from config.api.exports import ExportView
 from config.api.fields import NoFields
 from config.api.pagination import CursorOrOffsetPage
@@ -57,9 +57,7 @@ class ShowsVerdicts(GenericAPIView[Any]):
 
     def get_serializer_context(self) -> dict[str, Any]:
         """With the advertisers whose money and rules the caller may see; None: all."""
-        user = self.request.user
-        own = None if user.is_staff else set(Advertiser.objects.visible_to(user).values_list("pk", flat=True))
-        return {**super().get_serializer_context(), "own_advertisers": own}
+        return {**super().get_serializer_context(), "own_advertisers": own_advertisers(self.request.user)}
 
 
 # --- Submissions
