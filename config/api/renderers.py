@@ -13,7 +13,8 @@ _as_the_library_does = JSONEncoder().default
 
 
 class FastJSONRenderer(JSONRenderer):
-    """What the library's renderer writes, letter for letter, in a tenth of the time.
+    """What the library's renderer writes, in a tenth of the time: letter for letter, but for the two line separators
+    of Unicode, which stand as they are.
 
     Two things are left to it: indented answers, where a caller asks for them, and integers beyond 64 bits.
     """
