@@ -332,7 +332,7 @@ class ShownPost(NamedTuple):
     that has one says.
     """
 
-    post: UUID
+    pk: UUID
     url: str
     title: str | None
     posted_at: datetime | None

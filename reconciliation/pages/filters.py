@@ -130,11 +130,12 @@ class PostList:
         else:
             cells = self._cells if column == "affiliate" else self._affiliates_cells
             chosen.pop("affiliate", None)
+        for name, value in chosen.items():
+            cells = [cell for cell in cells if getattr(cell, name) == value]
         counts: Counter[object] = Counter()
         for cell in cells:
-            if all(getattr(cell, name) == value for name, value in chosen.items()):
-                counts[getattr(cell, column, None)] += cell.n
-                counts[""] += cell.n
+            counts[getattr(cell, column, "")] += cell.n
+        counts[""] = counts.total()
         return counts
 
     @cached_property

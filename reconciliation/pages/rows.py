@@ -48,7 +48,7 @@ def verdict_row(post: ShownPost, *, beside: str = "affiliate", with_campaign: bo
     notes += [] if post.livemode else ["test mode"]
     return VerdictRow(
         post=titled(post.title, post.url),
-        post_url=reverse("dashboard:post", args=[post.post]),
+        post_url=reverse("dashboard:post", args=[post.pk]),
         post_note=" · ".join([*notes, post.campaign] if with_campaign else notes),
         affiliate=post.campaign if beside == "campaign" else post.affiliate,
         affiliate_note="" if beside == "campaign" else trust_note(post.trust_score),
