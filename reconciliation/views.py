@@ -79,7 +79,7 @@ def campaigns(request: AuthenticatedRequest) -> HttpResponseBase:
 
 def _own_posts(request: AuthenticatedRequest) -> HttpResponseBase:
     posts = _posts(request, sort="-claimed_at", affiliate=getattr(request.user, "affiliate", None))
-    if file := exported(request, POSTS, posts.states()):
+    if file := exported(request, POSTS, posts.states):
         return file
     context = _page_of(request, posts, beside="campaign")
     campaigns = AffiliateRollUp.objects.filter(**posts.kept).values("campaign")
@@ -93,7 +93,7 @@ def campaign(request: AuthenticatedRequest, pk: UUID) -> HttpResponseBase:
     """One campaign: totals, the trend, its posts with claim, truth and verdict. Its alerts come from further right."""
     found = _campaign(request, pk)
     posts = _posts(request, sort="-claimed_at", campaign=found.pk)
-    if file := exported(request, POSTS, posts.states()):
+    if file := exported(request, POSTS, posts.states):
         return file
     sums = DayRollUp.objects.filter(campaign=found)
     totals = sums.totals() | AffiliateRollUp.objects.filter(campaign=found).affiliate_totals()
@@ -277,7 +277,7 @@ def discrepancies(request: AuthenticatedRequest) -> HttpResponseBase:
     """What is over-claimed now in all of the user's campaigns, the costliest first."""
     mine = Campaign.objects.for_advertiser_side(request.user).values("pk")
     posts = _posts(request, sort="-money", campaign__in=mine, verdict__in=OVER_CLAIMED)
-    if file := exported(request, POSTS, posts.states()):
+    if file := exported(request, POSTS, posts.states):
         return file
     with figures_of(list(Advertiser.objects.visible_to(request.user))) as context:
         context |= _page_of(request, posts, with_campaign=True)
@@ -299,7 +299,7 @@ def _page_of(request: AuthenticatedRequest, posts: PostList, **shown: Any) -> di
     places: Any = range(posts.count)
     page = Paginator(places, POSTS_A_PAGE).get_page(request.GET.get("page"))
     shown_places = range(max(page.start_index() - 1, 0), page.end_index())
-    page.object_list = PostState.objects.shown(posts.states().ids_at(shown_places, posts.count))
+    page.object_list = PostState.objects.shown(posts.states.ids_at(shown_places, posts.count))
     return {
         "wanted": posts.wanted,
         "page_obj": page,

@@ -86,9 +86,10 @@ class PostList:
     wanted: PostFilter
     kept: Mapping[str, object]
 
+    @cached_property
     def states(self) -> PostStateQuerySet:
         """The posts in the order wanted."""
-        return self._found().filter(**self.wanted.chosen()).sorted_by(self.wanted.sort)
+        return self._found.filter(**self.wanted.chosen()).sorted_by(self.wanted.sort)
 
     @cached_property
     def count(self) -> int:
@@ -154,8 +155,9 @@ class PostList:
     @cached_property
     def _found_cells(self) -> list[Any]:
         """Those of the posts that the search finds."""
-        return self._found().cells("affiliate")
+        return self._found.cells("affiliate")
 
+    @cached_property
     def _found(self) -> PostStateQuerySet:
         states = PostState.objects.standing().filter(**self.kept)
         return states.matching(self.wanted.q) if self.wanted.q else states
