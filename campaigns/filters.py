@@ -5,8 +5,7 @@ from django_filters import CharFilter, ChoiceFilter, UUIDFilter
 from django_filters.rest_framework.filterset import FilterSet
 
 from campaigns.models import Brand, Campaign
-from platforms.api.fields import ALIASES
-from platforms.metrics import PLATFORM_NAMES
+from platforms.metrics import ALIASES, PLATFORM_NAMES
 
 
 class CampaignFilter(FilterSet):

@@ -18,6 +18,8 @@ PLATFORM_NAMES = {
     "instagram": "Instagram",
     "facebook": "Facebook",
 }
+ALIASES = {"meta": "facebook"}
+"""Other words for a platform's slug."""
 
 
 class Availability(StrEnum):
@@ -108,6 +110,16 @@ VIEWS_LAG: dict[str, Lag] = {
     "facebook": Lag(LagBasis.CLAIM_AGE, 48),
 }
 CONVERSIONS_LAG_H = 72
+
+
+def lags(slug: str, *, views_lag_h: int | None = None, conversion_lag_h: int = CONVERSIONS_LAG_H) -> dict[str, Lag]:
+    """How long each metric's source may lag behind on a platform, by metric; a metric that never lags is absent."""
+    views = VIEWS_LAG[slug]
+    return {
+        Metric.VIEWS: views if views_lag_h is None else Lag(views.basis, views_lag_h),
+        Metric.CONVERSIONS: Lag(LagBasis.CLAIM_AGE, conversion_lag_h),
+    }
+
 
 OWN_TRACKING = "own_tracking"
 

@@ -14,7 +14,7 @@ from config import clock, vault
 from config.models import Row
 from platforms.breaker import BreakerLimits, Circuit, CircuitState
 from platforms.budget import BUDGETS, Budget, Spent, free_now, spendable_at, used_on
-from platforms.metrics import CONVERSIONS_LAG_H, VIEWS_LAG, Lag, LagBasis, Metric
+from platforms.metrics import CONVERSIONS_LAG_H, Lag, lags
 from platforms.querysets import AccountQuerySet, BreakerQuerySet, ConnectionQuerySet
 
 ENDS_SOON = timedelta(days=7)
@@ -37,11 +37,7 @@ class Platform(Row):
 
     def lags(self, *, conversion_lag_h: int = CONVERSIONS_LAG_H) -> dict[str, Lag]:
         """How long each metric's source may lag behind, by metric; a metric that never lags is absent."""
-        views = VIEWS_LAG[self.slug]
-        return {
-            Metric.VIEWS: Lag(views.basis, self.config.get("views_lag_h", views.hours)),
-            Metric.CONVERSIONS: Lag(LagBasis.CLAIM_AGE, conversion_lag_h),
-        }
+        return lags(self.slug, views_lag_h=self.config.get("views_lag_h"), conversion_lag_h=conversion_lag_h)
 
     @property
     def budget(self) -> Budget:

@@ -7,8 +7,7 @@ from django_filters import ChoiceFilter, Filter, IsoDateTimeFilter, UUIDFilter
 from django_filters.rest_framework import FilterSet
 
 from config.api.filters import FlagFilter
-from platforms.api.fields import ALIASES
-from platforms.metrics import PLATFORM_NAMES
+from platforms.metrics import ALIASES, PLATFORM_NAMES
 from reconciliation.comparison import Level, Status
 from reconciliation.models import ImportRow
 

@@ -9,10 +9,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.compiled import Compiled
-from platforms.metrics import PLATFORM_NAMES
+from platforms.metrics import ALIASES, PLATFORM_NAMES
 from platforms.models import Platform
 
-ALIASES = {"meta": "facebook"}
 _SLUG = "a slug"
 
 

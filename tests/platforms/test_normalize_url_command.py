@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from platforms.management.commands.normalize_url import MAX_LINE_BYTES
+from platforms.management.pipes import MAX_LINE_BYTES
 
 ROOT = Path(__file__).resolve().parents[2]
 VIDEO = "https://youtu.be/dQw4w9WgXcQ"

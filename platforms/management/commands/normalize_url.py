@@ -3,20 +3,15 @@
 import json
 import sys
 from argparse import ArgumentParser
-from codecs import BOM_UTF8
-from collections.abc import Iterator
-from typing import IO, Any
+from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from platforms.errors import PlatformError
 from platforms.links import Identity, NeedsNetwork, NotAPost, PostLink, identify
 from platforms.links.address import BLANKS
-from platforms.management.pipes import reader_may_leave
+from platforms.management.pipes import lines, reader_may_leave
 from platforms.resolver import link_http, resolve
-
-MAX_LINE_BYTES = 16 * 1024 * 1024
-"""What is kept of a line. A link may be far shorter: this is for who wants to see again what was sent."""
 
 
 class Command(BaseCommand):
@@ -38,18 +33,6 @@ class Command(BaseCommand):
                 url = line.strip(BLANKS)
                 self.stdout.write(json.dumps(answered(url, with_network=options["resolve"])))
                 self.stdout.flush()  # whoever sends one line and waits gets its answer
-
-
-def lines(stream: IO[bytes]) -> Iterator[str]:
-    """The lines of a stream, without a byte order mark before the first. Only a line feed ends one; of a line that
-    never ends, the start is kept."""
-    mark = BOM_UTF8
-    while line := stream.readline(MAX_LINE_BYTES):
-        rest = line
-        while len(rest) == MAX_LINE_BYTES and not rest.endswith(b"\n"):
-            rest = stream.readline(MAX_LINE_BYTES)
-        yield line.removeprefix(mark).decode(errors="replace")
-        mark = b""
 
 
 def answered(url: str, *, with_network: bool) -> dict[str, str | bool | None]:
