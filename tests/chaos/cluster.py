@@ -1,7 +1,8 @@
 """Real workers on a database of their own, while whatever can die does: `python -m tests.chaos.cluster --claims 10000`.
+With `--over-s 600` the claims, and the killing, go on for ten minutes.
 
 Claims come in all the while. Every two seconds a process of the cluster, now and then its watchdog, is killed with -9;
-the sandbox is killed once; PostgreSQL is ended twice, the second time without a word. Of the calls, one in ten fails
+now and then the sandbox; PostgreSQL is ended twice, the second time without a word. Of the calls, one in ten fails
 and one in fifty hangs. Whoever dies is started again, as a service manager would. In the end each claim has its one
 counted verdict, and all invariants hold; else this ends with 1.
 """
@@ -68,6 +69,8 @@ KILL_EVERY_S = 2.0
 KILLS_AT_LEAST = 5
 WATCHDOG_EVERY = 10
 """Of so many kills, one is the watchdog's."""
+SANDBOX_EVERY, SANDBOX_FIRST = 20, 7
+"""Of so many kills, one is the sandbox's; which one is the first."""
 FAULTS = {"server_error": 0.10, "timeout": 0.02}
 FAULT_S = 3600
 PEOPLE = 20
@@ -116,8 +119,9 @@ class Program:
 class Fire:
     """One run: what is there, who has died, and what came of it."""
 
-    def __init__(self, claims: int, seed: int) -> None:
+    def __init__(self, claims: int, seed: int, over_s: float) -> None:
         self.claims = claims
+        self.over_s = over_s
         self.rng = random.Random(seed)
         self.epoch = clock.now() - SPAN
         self.world = World(7, self.epoch)
@@ -154,7 +158,7 @@ class Fire:
         platforms = {platform.slug: platform for platform in Platform.objects.all()}
         sent: list[tuple[Affiliate, str, str]] = []
         while self.submitted < self.claims:
-            time.sleep(self.claims / CLAIMS_A_SECOND / 100)
+            time.sleep(self.over_s / 100)
             part = []
             for number in range(self.submitted, min(self.claims, self.submitted + max(1, self.claims // 100))):
                 figures = Figures(views=1_000 + number)
@@ -188,7 +192,7 @@ class Fire:
 
     def _kill_somebody(self) -> None:
         self.kills += 1
-        if self.kills == 7:
+        if self.kills % SANDBOX_EVERY == SANDBOX_FIRST:
             self.sandbox.kill()
         elif self.kills % WATCHDOG_EVERY == 0:
             self.worker.kill()
@@ -261,10 +265,12 @@ def main() -> int:
     given = argparse.ArgumentParser(description=__doc__)
     given.add_argument("--claims", type=int, default=10_000)
     given.add_argument("--seed", type=int, default=1)
+    given.add_argument("--over-s", type=float, help="how long the claims take to come in")
     given.add_argument("--drained-within-s", type=float, default=60)
     options = given.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    is_well = Fire(options.claims, options.seed).run(options.drained_within_s)
+    over_s = options.over_s or options.claims / CLAIMS_A_SECOND
+    is_well = Fire(options.claims, options.seed, over_s).run(options.drained_within_s)
     if is_well:
         shutil.rmtree(HERE, ignore_errors=True)
     return 0 if is_well else 1
