@@ -32,6 +32,11 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _UNITS = ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute"))
 
 
+def quantity(number: int, metric: str) -> str:
+    """ "1,200 views", or "1 view": the number, and what there is so much of."""
+    return f"{number:,} {metric.removesuffix('s') if number == 1 else metric}"
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """What every sentence needs: the platform's slug, the claimed figures beside their truths, the time from the claim
@@ -52,7 +57,7 @@ class Case:
     @property
     def claimed(self) -> str:
         """The opening: "Claimed 900 views and 10 clicks"."""
-        return f"Claimed {_and(_quantity(figure.claimed, metric) for metric, figure in self.metrics.items())}"
+        return f"Claimed {_and(quantity(figure.claimed, metric) for metric, figure in self.metrics.items())}"
 
     @property
     def when(self) -> str:
@@ -75,7 +80,7 @@ class Case:
         if not self.reversed_since or conversions is None or conversions.truth is None:
             return ""
         were = "was" if self.reversed_since == 1 else "were"
-        of_them = f"{self.reversed_since:,} of the {_quantity(conversions.truth, Metric.CONVERSIONS)}"
+        of_them = f"{self.reversed_since:,} of the {quantity(conversions.truth, Metric.CONVERSIONS)}"
         return f"{of_them} {were} reversed after the claim, which is not held against it."
 
     def next_look(self, moment: datetime) -> str:
@@ -87,7 +92,7 @@ class Case:
 
 def impossible_claim(case: Case, highest: int) -> str:
     """A claimed figure is above `highest`."""
-    above = _and(_quantity(x.claimed, metric) for metric, x in case.metrics.items() if x.claimed > highest)
+    above = _and(quantity(x.claimed, metric) for metric, x in case.metrics.items() if x.claimed > highest)
     return f"Claimed {above}, above the highest possible figure of {highest:,}."
 
 
@@ -173,7 +178,7 @@ def figures_judged(
     first, *others = sorted(case.metrics, key=weight)
     lead = case.metrics[first]
     counted = f"{_source(case, first)} counted {lead.truth:,} {case.when}"
-    parts = [f"Claimed {_quantity(lead.claimed, first)}; {counted}: {finding(first)}."]
+    parts = [f"Claimed {quantity(lead.claimed, first)}; {counted}: {finding(first)}."]
     if others:
         in_short = "; ".join(f"{_pair(metric, case.metrics[metric])} ({finding(metric)})" for metric in others)
         parts.append(_sentence(in_short))
@@ -200,7 +205,7 @@ def _outcome(case: Case, metric: str, limits: Thresholds) -> str:
     if gap <= 0:
         return "within the count"
     below_floor = gap < limits.floor
-    floor = f"a gap of {_quantity(gap, metric)} is {'' if below_floor else 'not '}below the floor of {limits.floor:,}"
+    floor = f"a gap of {quantity(gap, metric)} is {'' if below_floor else 'not '}below the floor of {limits.floor:,}"
     if not figure.truth:
         return f"a count of 0 gives no percentage, and {floor}"
     exact = Fraction(gap * 100, figure.truth)
@@ -254,10 +259,6 @@ def _later(delay: timedelta) -> str:
             written = _NUMBERS[number] if number < len(_NUMBERS) else f"{number:,}"
             return f"{written} {unit if number == 1 else f'{unit}s'} later"
     return "the same minute"
-
-
-def _quantity(number: int, metric: str) -> str:
-    return f"{number:,} {metric.removesuffix('s') if number == 1 else metric}"
 
 
 def _and(parts: Iterable[str]) -> str:
