@@ -153,10 +153,14 @@ class PlatformReportBody(models.Model):
 
 
 class RuleSet(AppendOnly):
-    """Thresholds and floors of every scope, as one version: see `reconciliation.rules` for how its cells resolve."""
+    """What claims are judged by, as one version: thresholds, floors and lags of every scope (see
+    `reconciliation.rules` for how the cells resolve), the settings of the data-quality rules, and how trust is counted.
+    """
 
     version = models.PositiveIntegerField(unique=True)
     cells = models.JSONField()
+    quality = models.JSONField(default=dict, help_text="What staff set of the data-quality rules, by rule.")
+    trust = models.JSONField(default=dict, help_text="What staff set of how trust is counted.")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
 
     class Meta:

@@ -10,6 +10,7 @@ from affiliates.services import audit
 from config.locks import take_turn
 from reconciliation.errors import RulesRefusedError
 from reconciliation.models import RuleSet
+from reconciliation.quality import parse_quality
 from reconciliation.rules import DEFAULT_CELLS, RuleMatrix, RuleMatrixError, parse_matrix, with_campaign_cells
 
 _parsed: dict[UUID, RuleMatrix] = {}
@@ -34,17 +35,29 @@ def matrix_of(ruleset: RuleSet) -> RuleMatrix:
 
 
 @transaction.atomic
-def save_version(*, cells: list[dict[str, Any]], by: User | None) -> RuleSet:
-    """Write a new version. Raises RulesRefusedError; writing what already holds gives the current version back."""
-    try:
-        parse_matrix(cells)
-    except RuleMatrixError as error:
-        raise RulesRefusedError(error.reason, field=error.field) from error
+def save_version(
+    *,
+    by: User | None,
+    cells: list[dict[str, Any]] | None = None,
+    quality: dict[str, Any] | None = None,
+) -> RuleSet:
+    """Write a new version; what is None stays as it is. Raises RulesRefusedError; writing what already holds gives the
+    current version back."""
     take_turn("ruleset")
     newest = current()
-    if newest.cells == cells:
+    parts = {
+        "cells": newest.cells if cells is None else cells,
+        "quality": newest.quality if quality is None else quality,
+        "trust": newest.trust,
+    }
+    try:
+        parse_matrix(parts["cells"])
+        parse_quality(parts["quality"])
+    except RuleMatrixError as error:
+        raise RulesRefusedError(error.reason, field=error.field) from error
+    if all(getattr(newest, name) == part for name, part in parts.items()):
         return newest
-    ruleset = RuleSet.objects.create(version=newest.version + 1, cells=cells, created_by=by)
+    ruleset = RuleSet.objects.create(version=newest.version + 1, created_by=by, **parts)
     audit(actor=by, action="ruleset.saved", row=ruleset, changes={"version": ruleset.version})
     return ruleset
 
