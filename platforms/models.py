@@ -35,9 +35,11 @@ class Platform(Row):
     def __str__(self) -> str:
         return self.name
 
-    def lags(self, *, conversion_lag_h: int = CONVERSIONS_LAG_H) -> dict[str, Lag]:
-        """How long each metric's source may lag behind, by metric; a metric that never lags is absent."""
-        return lags(self.slug, views_lag_h=self.config.get("views_lag_h"), conversion_lag_h=conversion_lag_h)
+    def lags(self, *, views_lag_h: int | None = None, conversion_lag_h: int = CONVERSIONS_LAG_H) -> dict[str, Lag]:
+        """How long each metric's source may lag behind, by metric; a metric that never lags is absent. `views_lag_h` is
+        what the rules say; None: they say nothing, and this row, or else what is known of the platform, does."""
+        hours = self.config.get("views_lag_h") if views_lag_h is None else views_lag_h
+        return lags(self.slug, views_lag_h=hours, conversion_lag_h=conversion_lag_h)
 
     @property
     def budget(self) -> Budget:

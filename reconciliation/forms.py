@@ -74,7 +74,7 @@ class ThresholdsForm(forms.Form):
         for name, metric in _FLOORS.items():
             floor = {"floor": self.cleaned_data[name], "metric": metric.value}
             cells[metric] = empty | self.own.get(metric, {}) | floor
-        return [cell for cell in cells.values() if any(cell[name] is not None for name in empty)]
+        return [cell for cell in cells.values() if any(cell.get(name) is not None for name in (*empty, "lag_h"))]
 
 
 _LIMITS = ("medium_from_pct", "high_above_pct")

@@ -14,6 +14,9 @@ The limits come from a matrix, a list of *cells*. Each cell names a scope (defau
 metric (or all of them) and up to three values; a value that is left empty is "not said here". For each value on its own
 the campaign beats the platform and the platform beats the default, and within each of them a cell for the metric beats
 the cell for all metrics. The default says every value for every metric, so there always is an answer.
+
+A platform's or a campaign's cell for views may also say how many hours they may lag (`lag_h`); where none does, the
+platform's own window holds. Conversions' window is a setting of each campaign, and clicks never lag.
 """
 
 import re
@@ -36,6 +39,7 @@ IMPOSSIBLE_ABOVE = 10**12
 
 HIGHEST_PCT = 1000
 HIGHEST_FLOOR = 10**12
+LONGEST_LAG_H = 1_440
 
 
 class Level(StrEnum):
@@ -120,6 +124,8 @@ class Rules:
 
     version: int
     thresholds: Mapping[str, Thresholds]
+    views_lag_h: int | None = None
+    """None: the platform's own window."""
     impossible_above: int = IMPOSSIBLE_ABOVE
 
     def weigh(self, metric: str, claimed: int, truth: int | None, *, lagging: bool) -> MetricVerdict:
@@ -147,6 +153,7 @@ class _Limits:
     medium_from_pct: Decimal | None
     high_above_pct: Decimal | None
     floor: int | None
+    lag_h: int | None
 
 
 _Place = tuple[str, str | None, str | None]  # scope, key, metric
@@ -160,7 +167,13 @@ class RuleMatrix:
 
     def rules_for(self, campaign_id: str, platform: str, version: int) -> Rules:
         """The rules for a campaign (its id in canonical form) on a platform (its slug)."""
-        return Rules(version, {metric: self.thresholds_for(campaign_id, platform, metric) for metric in CLAIMABLE})
+        thresholds = {metric: self.thresholds_for(campaign_id, platform, metric) for metric in CLAIMABLE}
+        return Rules(version, thresholds, self._views_lag_h(campaign_id, platform))
+
+    def _views_lag_h(self, campaign_id: str, platform: str) -> int | None:
+        places = (("campaign", campaign_id, Metric.VIEWS), ("platform", platform, Metric.VIEWS))
+        said = (self.cells[place].lag_h for place in places if place in self.cells)
+        return next((hours for hours in said if hours is not None), None)
 
     def thresholds_for(self, campaign_id: str | None, platform: str | None, metric: str) -> Thresholds:
         """One metric's limits, each value from the most particular cell that says it."""
@@ -175,7 +188,8 @@ class RuleMatrix:
 
 
 Cell = dict[str, object]
-"""One cell as JSON: scope, key, metric, medium_from_pct and high_above_pct (decimals as text), floor."""
+"""One cell as JSON: scope, key, metric, medium_from_pct and high_above_pct (decimals as text), floor, and lag_h, which may
+be left out."""
 
 
 def _default(
@@ -231,7 +245,7 @@ _FIELDS = {"scope", "key", "metric", "medium_from_pct", "high_above_pct", "floor
 
 
 def _read_place(cell: object) -> _Place:
-    if not isinstance(cell, dict) or set(cell) != _FIELDS:
+    if not isinstance(cell, dict) or set(cell) - {"lag_h"} != _FIELDS:
         raise RuleMatrixError("cells", f"a cell is an object of {', '.join(sorted(_FIELDS))}")
     scope, key, metric = cell["scope"], cell["key"], cell["metric"]
     if metric is not None and metric not in CLAIMABLE:
@@ -264,7 +278,18 @@ def _read_limits(cell: Mapping[str, object]) -> _Limits:
     medium, high = _read_percentage(cell, "medium_from_pct"), _read_percentage(cell, "high_above_pct")
     if medium is not None and high is not None and medium > high:
         raise RuleMatrixError("medium_from_pct", "must not be above high_above_pct")
-    return _Limits(medium, high, floor)
+    return _Limits(medium, high, floor, _read_lag(cell))
+
+
+def _read_lag(cell: Mapping[str, object]) -> int | None:
+    hours = cell.get("lag_h")
+    if hours is None:
+        return None
+    if type(hours) is not int or not 0 <= hours <= LONGEST_LAG_H:
+        raise RuleMatrixError("lag_h", f"must be a whole number from 0 to {LONGEST_LAG_H:,}")
+    if cell["metric"] != Metric.VIEWS or cell["scope"] == "default":
+        raise RuleMatrixError("lag_h", "only a platform's or a campaign's cell for views says it")
+    return hours
 
 
 def _read_percentage(cell: Mapping[str, object], field: str) -> Decimal | None:

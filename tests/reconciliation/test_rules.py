@@ -197,6 +197,34 @@ def test_cells_of_others_do_not_matter():
     assert thresholds(*cells) == thresholds()
 
 
+def test_how_long_views_may_lag_is_said_by_platform_and_campaign():
+    of_platform = cell("platform", "youtube", "views") | {"lag_h": 36}
+    of_campaign = cell(metric="views") | {"lag_h": 0}
+    for cells, hours in (([], None), ([of_platform], 36), ([of_platform, of_campaign], 0)):
+        matrix = parse_matrix([*DEFAULT_CELLS, *cells])
+        assert matrix.rules_for(CAMPAIGN, "youtube", 1).views_lag_h == hours
+        assert matrix.rules_for(CAMPAIGN, "x", 1).views_lag_h == (0 if of_campaign in cells else None)
+
+
+@pytest.mark.parametrize(
+    ("place", "hours"),
+    [
+        (("default", None, "views"), 24),
+        (("platform", "youtube", None), 24),
+        (("platform", "youtube", "clicks"), 24),
+        (("platform", "youtube", "views"), 1_441),
+        (("platform", "youtube", "views"), -1),
+        (("platform", "youtube", "views"), "24"),
+        (("platform", "youtube", "views"), True),
+    ],
+)
+def test_a_lag_that_cannot_hold_is_refused(place, hours):
+    others = [each for each in DEFAULT_CELLS if each["metric"] != "views"]
+    with pytest.raises(RuleMatrixError) as refusal:
+        parse_matrix([*others, cell(*place, floor=50) | {"lag_h": hours}])
+    assert refusal.value.field == "lag_h"
+
+
 def test_zero_is_a_value():
     assert thresholds(cell(medium="0", high="0", floor=0)) == Thresholds(
         medium_from_pct=Decimal(0), high_above_pct=Decimal(0), floor=0

@@ -214,12 +214,12 @@ def terms_of(posts: Mapping[UUID, FoundPost], ruleset: RuleSet | None = None) ->
     platforms = Platform.objects.in_bulk({post.platform_id for post in posts.values()})
     slugs = {pk: platform.slug for pk, platform in platforms.items()}
     lag_h = {(post.campaign_id, post.platform_id): post.conversion_lag_h for post in posts.values()}
-    return Terms(
-        ruleset,
-        {key: matrix.rules_for(str(key[0]), slugs[key[1]], ruleset.version) for key in lag_h},
-        {key: platforms[key[1]].lags(conversion_lag_h=hours) for key, hours in lag_h.items()},
-        slugs,
-    )
+    rules = {key: matrix.rules_for(str(key[0]), slugs[key[1]], ruleset.version) for key in lag_h}
+    lags = {
+        key: platforms[key[1]].lags(views_lag_h=rules[key].views_lag_h, conversion_lag_h=hours)
+        for key, hours in lag_h.items()
+    }
+    return Terms(ruleset, rules, lags, slugs)
 
 
 def tracked(posts: Mapping[UUID, FoundPost], *, as_of: datetime) -> dict[UUID, Tracked]:
