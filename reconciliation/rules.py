@@ -138,12 +138,14 @@ class Rules:
 
 
 class RuleMatrixError(ValueError):
-    """A matrix that cannot hold: `field` is the part of a cell (or "cells"), `reason` says what is wrong with it."""
+    """A matrix that cannot hold: `field` is the part of a cell (or "cells"), `reason` says what is wrong with it, and
+    `cell` which one it is, counted from 1, where it is one."""
 
-    def __init__(self, field: str, reason: str) -> None:
+    def __init__(self, field: str, reason: str, cell: int | None = None) -> None:
         super().__init__(f"{field}: {reason}")
         self.field = field
         self.reason = reason
+        self.cell = cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ class RuleMatrix:
 
     def rules_for(self, campaign_id: str, platform: str, version: int) -> Rules:
         """The rules for a campaign (its id in canonical form) on a platform (its slug)."""
-        thresholds = {metric: self.thresholds_for(campaign_id, platform, metric) for metric in CLAIMABLE}
+        thresholds = {metric.value: self.thresholds_for(campaign_id, platform, metric) for metric in CLAIMABLE}
         return Rules(version, thresholds, self._views_lag_h(campaign_id, platform))
 
     def _views_lag_h(self, campaign_id: str, platform: str) -> int | None:
@@ -188,8 +190,8 @@ class RuleMatrix:
 
 
 Cell = dict[str, object]
-"""One cell as JSON: scope, key, metric, medium_from_pct and high_above_pct (decimals as text), floor, and lag_h, which may
-be left out."""
+"""One cell as JSON: scope, key, metric, medium_from_pct and high_above_pct (decimals as text), floor, and lag_h, which
+may be left out."""
 
 
 def _default(
@@ -231,9 +233,10 @@ def parse_matrix(cells: object) -> RuleMatrix:
         try:
             place, limits = _read_place(cell), _read_limits(cell)
         except RuleMatrixError as error:
-            raise RuleMatrixError(error.field, f"{error.reason} (cell {number})") from None
+            raise RuleMatrixError(error.field, f"{error.reason} (cell {number})", number) from None
         if place in parsed:
-            raise RuleMatrixError("metric", f"there already is a cell for this scope, key and metric (cell {number})")
+            reason = f"there already is a cell for this scope, key and metric (cell {number})"
+            raise RuleMatrixError("metric", reason, number)
         parsed[place] = limits
     _check_default(parsed)
     matrix = RuleMatrix(parsed)

@@ -1,10 +1,8 @@
-"""Claims, snapshots, verdicts, rule sets and trust: what was recorded, to be looked at."""
+"""Claims, snapshots, verdicts and trust: what was recorded, to be looked at."""
 
 from django.contrib import admin
-from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from campaigns.models import Campaign
 from config.admin import ClosedAdmin, ClosedInline, ExportedAdmin, badge, set_or_not
 from config.templatetags.look import money, signed_percent
 from reconciliation.admin.looking import LookedAtAdmin, VerdictFilter, post_title
@@ -16,7 +14,6 @@ from reconciliation.models import (
     PlatformReportBody,
     ReconciliationLog,
     ReportEvidence,
-    RuleSet,
     TrustEvent,
     TrustScore,
 )
@@ -128,28 +125,6 @@ class ReconciliationLogAdmin(ExportedAdmin, LookedAtAdmin):
     @admin.display(description="money at risk", ordering="money_at_risk")
     def at_risk(self, verdict: ReconciliationLog) -> str:
         return money(verdict.money_at_risk, verdict.currency)
-
-
-@admin.register(RuleSet)
-class RuleSetAdmin(ClosedAdmin):
-    """Versions are written by the services; each stays as the verdicts drawn by it found it."""
-
-    list_display = ("__str__", "created_at", "created_by", "number_of_cells")
-    list_select_related = ("created_by",)
-    fields = ("version", "table", "created_by", "created_at", "id")
-    readonly_fields = ("table",)
-
-    @admin.display(description="cells")
-    def number_of_cells(self, ruleset: RuleSet) -> int:
-        return len(ruleset.cells)
-
-    @admin.display(description="limits")
-    def table(self, ruleset: RuleSet) -> SafeString:
-        """The cells with campaigns by name."""
-        ids = [cell["key"] for cell in ruleset.cells if cell["scope"] == "campaign"]
-        names = {str(pk): name for pk, name in Campaign.objects.filter(pk__in=ids).values_list("pk", "campaign_name")}
-        cells = [cell | {"whose": names.get(cell["key"], cell["key"])} for cell in ruleset.cells]
-        return render_to_string("admin/reconciliation/ruleset/cells.html", {"cells": cells})
 
 
 @admin.register(TrustScore)

@@ -1,0 +1,163 @@
+"""The rules as one form: the limits that hold by default and on each platform, and the data-quality rules.
+
+Campaigns' own limits are set on their pages, and are kept here as they are.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
+
+from django import forms
+
+from config.errors import DomainError
+from platforms.metrics import PLATFORM_NAMES, Metric
+from reconciliation.models import RuleSet
+from reconciliation.quality import RULES, Rule, Weight
+from reconciliation.rules import CLAIMABLE, HIGHEST_FLOOR, HIGHEST_PCT, LONGEST_LAG_H, RuleMatrixError, parse_matrix
+
+_PERCENTAGES = ("medium_from_pct", "high_above_pct")
+_LIMITS = (*_PERCENTAGES, "floor", "lag_h")
+_LABELS = {"medium_from_pct": "Medium from, %", "high_above_pct": "High above, %", "floor": "Floor", "lag_h": "Lag, h"}
+_METRICS = (None, *(metric.value for metric in CLAIMABLE))
+_PLACES = [("default", None, metric) for metric in _METRICS] + [
+    ("platform", slug, metric) for slug in PLATFORM_NAMES for metric in _METRICS
+]
+Place = tuple[str, str | None, str | None]
+
+
+def _name(place: Place, limit: str) -> str:
+    return "-".join([*(part or "all" for part in place), limit])
+
+
+def _is_asked(place: Place, limit: str) -> bool:
+    scope, _, metric = place
+    if limit == "lag_h":
+        return scope == "platform" and metric == Metric.VIEWS
+    return limit != "floor" or metric is not None or scope == "platform"
+
+
+class RuleForm(forms.Form):
+    """What a new version says. `based_on` is the version that the person saw."""
+
+    based_on = forms.IntegerField(widget=forms.HiddenInput)
+
+    def __init__(self, data: Any = None, *, ruleset: RuleSet) -> None:
+        self.ruleset = ruleset
+        self.given = {(cell["scope"], cell["key"], cell["metric"]): cell for cell in ruleset.cells}
+        super().__init__(data, initial={"based_on": ruleset.version})
+        for place in _PLACES:
+            for limit in filter(lambda each: _is_asked(place, each), _LIMITS):
+                self.fields[_name(place, limit)] = _limit_field(limit, self.given.get(place, {}).get(limit), place)
+        for rule in RULES.values():
+            stands = ruleset.quality.get(rule.name, {})
+            self.fields[f"{rule.name}-weight"] = forms.ChoiceField(
+                label=rule.title, choices=_WEIGHTS, initial=stands.get("weight", rule.severity.value)
+            )
+            for name, option in rule.options.items():
+                self.fields[f"{rule.name}-{name}"] = forms.IntegerField(
+                    label=option.meaning.capitalize(),
+                    min_value=option.least,
+                    max_value=option.most,
+                    initial=stands.get(name, option.default),
+                )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if self.errors:
+            return cleaned
+        if cleaned["based_on"] != self.ruleset.version:
+            raise forms.ValidationError(
+                f"Version {self.ruleset.version} was saved meanwhile. Open the page again and change that one."
+            )
+        try:
+            parse_matrix(self.cells)
+        except RuleMatrixError as error:
+            self._explain(error)
+        return cleaned
+
+    def _explain(self, error: RuleMatrixError) -> None:
+        if error.cell is not None:
+            cell = self.cells[error.cell - 1]
+            name = _name((cell["scope"], cell["key"], cell["metric"]), error.field)
+            if name in self.fields:
+                return self.add_error(name, error.reason)
+        return self.add_error(None, f"{_LABELS.get(error.field, error.field)}: {error.reason}")
+
+    def explain(self, refusal: DomainError) -> None:
+        """Say beside the form why its version was not taken."""
+        self.add_error(None, refusal.message)
+
+    @property
+    def cells(self) -> list[dict[str, Any]]:
+        """The matrix as this valid form changes it. What it does not show is kept."""
+        cells = []
+        for place in _PLACES:
+            scope, key, metric = place
+            limits = {limit: self._said(place, limit) for limit in _LIMITS if limit != "lag_h"}
+            lag = self._said(place, "lag_h")
+            if lag is not None:
+                limits["lag_h"] = lag
+            if any(value is not None for value in limits.values()):
+                cells.append({"scope": scope, "key": key, "metric": metric, **limits})
+        return cells + [cell for place, cell in self.given.items() if place not in _PLACES]
+
+    def _said(self, place: Place, limit: str) -> object:
+        name = _name(place, limit)
+        if name not in self.fields:
+            return self.given.get(place, {}).get(limit)
+        value = self.cleaned_data[name]
+        return f"{value.normalize():f}" if isinstance(value, Decimal) else value
+
+    @property
+    def quality(self) -> dict[str, Any]:
+        """What this valid form sets of the data-quality rules: what is not as by default."""
+        found = {}
+        for rule in RULES.values():
+            defaults = {"weight": rule.severity.value, **rule.defaults}
+            said = {name: self.cleaned_data[f"{rule.name}-{name}"] for name in defaults}
+            if changed := {name: value for name, value in said.items() if value != defaults[name]}:
+                found[rule.name] = changed
+        return found
+
+    @property
+    def scopes(self) -> Iterator[tuple[str, list[tuple[str, list[forms.BoundField | None]]]]]:
+        """For each scope its rows: the metric, and the field of each limit where it is asked for."""
+        for (_, key), places in groupby(_PLACES, key=lambda place: place[:2]):
+            title = PLATFORM_NAMES[key] if key else "Everywhere"
+            yield title, [(place[2] or "all", [self._bound(place, limit) for limit in _LIMITS]) for place in places]
+
+    def _bound(self, place: Place, limit: str) -> forms.BoundField | None:
+        name = _name(place, limit)
+        return self[name] if name in self.fields else None
+
+    @property
+    def quality_rules(self) -> Iterator[tuple[Rule, forms.BoundField, list[forms.BoundField]]]:
+        """Each rule with its weight and its options."""
+        for rule in RULES.values():
+            yield rule, self[f"{rule.name}-weight"], [self[f"{rule.name}-{name}"] for name in rule.options]
+
+
+_WEIGHTS = [
+    (Weight.OFF.value, "off"),
+    (Weight.LOW.value, "low"),
+    (Weight.MEDIUM.value, "medium"),
+    (Weight.HIGH.value, "high"),
+    (Weight.IMPOSSIBLE.value, "impossible: the claim is invalid"),
+]
+
+
+def _limit_field(limit: str, stands: Any, place: Place) -> forms.Field:
+    _, key, metric = place
+    where = f"{PLATFORM_NAMES[key] if key else 'everywhere'}, {metric or 'all metrics'}"
+    named = {"aria-label": f"{_LABELS[limit]}: {where}"}
+    if limit in _PERCENTAGES:
+        percentage = forms.NumberInput(named | {"step": "any"})
+        initial = None if stands is None else Decimal(stands)
+        return forms.DecimalField(
+            widget=percentage, min_value=0, max_value=HIGHEST_PCT, decimal_places=4, required=False, initial=initial
+        )
+    highest = HIGHEST_FLOOR if limit == "floor" else LONGEST_LAG_H
+    return forms.IntegerField(
+        widget=forms.NumberInput(named), min_value=0, max_value=highest, required=False, initial=stands
+    )

@@ -1,0 +1,86 @@
+"""Rule sets: what each version says, and how the next one is written."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.safestring import SafeString
+
+from affiliates.admin import actor
+from campaigns.models import Campaign
+from config.admin import ClosedAdmin, change_url
+from config.errors import DomainError
+from reconciliation.admin.rule_form import RuleForm
+from reconciliation.models import RuleSet
+from reconciliation.quality import RULES
+from reconciliation.services import rulesets
+
+
+@admin.register(RuleSet)
+class RuleSetAdmin(ClosedAdmin):
+    """Each version stays as the verdicts drawn by it found it. A change is a new one."""
+
+    list_display = ("__str__", "created_at", "created_by", "number_of_cells")
+    list_select_related = ("created_by",)
+    fields = ("version", "table", "rules", "created_by", "created_at", "id")
+    readonly_fields = ("table", "rules")
+    change_list_template = "admin/reconciliation/ruleset/list.html"
+
+    @admin.display(description="cells")
+    def number_of_cells(self, ruleset: RuleSet) -> int:
+        return len(ruleset.cells)
+
+    @admin.display(description="limits")
+    def table(self, ruleset: RuleSet) -> SafeString:
+        """The cells with campaigns by name."""
+        ids = [cell["key"] for cell in ruleset.cells if cell["scope"] == "campaign"]
+        names = {str(pk): name for pk, name in Campaign.objects.filter(pk__in=ids).values_list("pk", "campaign_name")}
+        cells = [cell | {"whose": names.get(cell["key"], cell["key"])} for cell in ruleset.cells]
+        return render_to_string("admin/reconciliation/ruleset/cells.html", {"cells": cells})
+
+    @admin.display(description="data-quality rules")
+    def rules(self, ruleset: RuleSet) -> SafeString:
+        """Each rule as this version has it."""
+        rules = []
+        for rule in RULES.values():
+            said = ruleset.quality.get(rule.name, {})
+            options = [(option.meaning, said.get(name, option.default)) for name, option in rule.options.items()]
+            rules.append({"title": rule.title, "weight": said.get("weight", rule.severity.value), "options": options})
+        return render_to_string("admin/reconciliation/ruleset/quality.html", {"rules": rules})
+
+    def get_urls(self) -> list[URLPattern]:
+        write = self.admin_site.admin_view(self.write)
+        return [path("new/", write, name="reconciliation_ruleset_write"), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """With the way to a new version for those who may write one."""
+        context = {"may_write": self.has_decide_permission(request), **(extra_context or {})}
+        return super().changelist_view(request, context)
+
+    def write(self, request: HttpRequest) -> HttpResponse:
+        """The page on which a new version is written."""
+        if not self.has_decide_permission(request):
+            raise PermissionDenied
+        form = RuleForm(request.POST or None, ruleset=rulesets.current())
+        if request.method == "POST" and form.is_valid():
+            try:
+                saved = rulesets.save_version(cells=form.cells, quality=form.quality, by=actor(request))
+            except DomainError as refusal:
+                form.explain(refusal)
+            else:
+                is_new = saved.version > form.ruleset.version
+                said = f"Version {saved.version} holds from now on." if is_new else "Nothing was changed."
+                self.message_user(request, said, messages.SUCCESS if is_new else messages.INFO)
+                return HttpResponseRedirect(change_url(saved))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Rules, version {form.ruleset.version + 1}",
+            "opts": self.opts,
+            "form": form,
+            "campaigns": len({cell["key"] for cell in form.ruleset.cells if cell["scope"] == "campaign"}),
+        }
+        return TemplateResponse(request, "admin/reconciliation/ruleset/write.html", context)
