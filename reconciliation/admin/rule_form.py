@@ -11,10 +11,18 @@ from typing import Any
 from django import forms
 
 from config.errors import DomainError
-from platforms.metrics import PLATFORM_NAMES, Metric
+from platforms.metrics import PLATFORM_NAMES, VIEWS_LAG, Metric
 from reconciliation.models import RuleSet
 from reconciliation.quality import RULES, Rule, Weight
-from reconciliation.rules import CLAIMABLE, HIGHEST_FLOOR, HIGHEST_PCT, LONGEST_LAG_H, RuleMatrixError, parse_matrix
+from reconciliation.rules import (
+    CLAIMABLE,
+    HIGHEST_FLOOR,
+    HIGHEST_PCT,
+    LONGEST_LAG_H,
+    RuleMatrix,
+    RuleMatrixError,
+    parse_matrix,
+)
 
 _PERCENTAGES = ("medium_from_pct", "high_above_pct")
 _LIMITS = (*_PERCENTAGES, "floor", "lag_h")
@@ -46,9 +54,12 @@ class RuleForm(forms.Form):
         self.ruleset = ruleset
         self.given = {(cell["scope"], cell["key"], cell["metric"]): cell for cell in ruleset.cells}
         super().__init__(data, initial={"based_on": ruleset.version})
+        matrix = parse_matrix(ruleset.cells)
         for place in _PLACES:
             for limit in filter(lambda each: _is_asked(place, each), _LIMITS):
-                self.fields[_name(place, limit)] = _limit_field(limit, self.given.get(place, {}).get(limit), place)
+                field = _limit_field(limit, self.given.get(place, {}).get(limit), place)
+                field.widget.attrs["placeholder"] = _holds(matrix, place, limit)
+                self.fields[_name(place, limit)] = field
         for rule in RULES.values():
             stands = ruleset.quality.get(rule.name, {})
             self.fields[f"{rule.name}-weight"] = forms.ChoiceField(
@@ -121,15 +132,18 @@ class RuleForm(forms.Form):
         return found
 
     @property
-    def scopes(self) -> Iterator[tuple[str, list[tuple[str, list[forms.BoundField | None]]]]]:
-        """For each scope its rows: the metric, and the field of each limit where it is asked for."""
+    def scopes(self) -> Iterator[tuple[str, list[tuple[str, list[tuple[str, forms.BoundField | None]]]]]]:
+        """For each scope its rows: the metric, and each limit's label with its field where it is asked for."""
         for (_, key), places in groupby(_PLACES, key=lambda place: place[:2]):
             title = PLATFORM_NAMES[key] if key else "Everywhere"
-            yield title, [(place[2] or "all", [self._bound(place, limit) for limit in _LIMITS]) for place in places]
+            yield (
+                title,
+                [(place[2] or "all metrics", [self._bound(place, limit) for limit in _LIMITS]) for place in places],
+            )
 
-    def _bound(self, place: Place, limit: str) -> forms.BoundField | None:
+    def _bound(self, place: Place, limit: str) -> tuple[str, forms.BoundField | None]:
         name = _name(place, limit)
-        return self[name] if name in self.fields else None
+        return _LABELS[limit], self[name] if name in self.fields else None
 
     @property
     def quality_rules(self) -> Iterator[tuple[Rule, forms.BoundField, list[forms.BoundField]]]:
@@ -145,6 +159,17 @@ _WEIGHTS = [
     (Weight.HIGH.value, "high"),
     (Weight.IMPOSSIBLE.value, "impossible: the claim is invalid"),
 ]
+
+
+def _holds(matrix: RuleMatrix, place: Place, limit: str) -> str:
+    """What holds there where the field is left empty, as far as one number says it."""
+    _, platform, metric = place
+    if limit == "lag_h":
+        return str(VIEWS_LAG[str(platform)].hours)
+    if limit == "floor" and metric is None:
+        return ""
+    holds = getattr(matrix.thresholds_for(None, platform, metric or Metric.VIEWS), limit)
+    return f"{holds.normalize():f}" if isinstance(holds, Decimal) else str(holds)
 
 
 def _limit_field(limit: str, stands: Any, place: Place) -> forms.Field:
