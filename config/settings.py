@@ -176,6 +176,7 @@ TASKS = (
     "reconciliation.tasks.look_at_link",
     "reconciliation.tasks.plan_anew",
     "reconciliation.tasks.drain_lane",
+    "reconciliation.tasks.examine",
     "reconciliation.tasks.sweep",
     "reconciliation.tasks.tell_discord",
     "reconciliation.tasks.work_on_import",

@@ -10,7 +10,8 @@ verdict, byte for byte. The steps:
    The window's end itself is no longer within it. A post of unknown age counts as old.
 3. The status is the first that holds:
 
-   - INVALID_CLAIM: a figure is above what any post can have. Inaccurate.
+   - INVALID_CLAIM: a figure is above what any post can have, or a data-quality rule that is marked impossible noticed
+     something. Inaccurate.
    - POST_MISSING: the platform answers and the post is not there. One more look 24 hours later; if that agrees, it is
      inaccurate where the post was once seen live or the platform says it was deleted, and else no matter of trust.
    - UNVERIFIABLE: the platform denied access, or no claimed figure has a truth. No matter of trust. Where the
@@ -173,10 +174,20 @@ class _Decision:
     trust_effect: TrustEffect = TrustEffect.NONE
 
 
-def judge(claim: Claim, truth: Truth, *, platform: str, rules: Rules, lags: Mapping[str, Lag], looks: Looks) -> Verdict:
+def judge(
+    claim: Claim,
+    truth: Truth,
+    *,
+    platform: str,
+    rules: Rules,
+    lags: Mapping[str, Lag],
+    looks: Looks,
+    impossible: str = "",
+) -> Verdict:
     """Hold a claim against a snapshot that was fetched at or after it.
 
-    `platform` is its slug; `lags` has the windows of the metrics that can lag, by metric.
+    `platform` is its slug; `lags` has the windows of the metrics that can lag, by metric; `impossible` is what a
+    data-quality rule that is marked so says of the claim.
     Raises ValueError for a snapshot from before the claim, and for a claim without figures.
     """
     if truth.fetched_at < claim.claimed_at:
@@ -190,7 +201,10 @@ def judge(claim: Claim, truth: Truth, *, platform: str, rules: Rules, lags: Mapp
     }
     if not metrics:
         raise ValueError("a claim names at least one figure")
-    decision = _decide(claim, metrics, truth, rules, windows, lags, looks)
+    if impossible:
+        decision = _Decision(Status.INVALID_CLAIM, trust_effect=TrustEffect.INACCURATE)
+    else:
+        decision = _decide(claim, metrics, truth, rules, windows, lags, looks)
     known = sum(figure.truth is not None for figure in metrics.values())
     delay = truth.fetched_at - claim.claimed_at
     case = sentences.Case(
@@ -201,7 +215,9 @@ def judge(claim: Claim, truth: Truth, *, platform: str, rules: Rules, lags: Mapp
         level=decision.level,
         metrics=metrics,
         confidence=half_even(Fraction(known, len(metrics)), 3),
-        explanation=_explain(decision, case, truth, rules, lags, looks),
+        explanation=f"{case.claimed}. {impossible}"
+        if impossible
+        else _explain(decision, case, truth, rules, lags, looks),
         next_look_at=decision.next_look_at,
         trust_effect=decision.trust_effect,
     )

@@ -41,6 +41,14 @@ CLAIMS = (
         """,
     ),
     Invariant(
+        "What the data-quality rules noticed is about the claim and post of the verdict at which they did",
+        """
+        SELECT finding.id FROM reconciliation_finding finding
+        JOIN reconciliation_reconciliationlog verdict ON verdict.id = finding.verdict_id
+        WHERE verdict.affiliate_report_id <> finding.affiliate_report_id OR verdict.post_id <> finding.post_id
+        """,
+    ),
+    Invariant(
         "A post has a claim, and a state that says how it stands",
         """
         SELECT post.id FROM campaigns_post post

@@ -128,6 +128,15 @@ LANE = """
 """The lane of a post: its affiliate's own connection where there is one, else the application's."""
 
 
+class FindingQuerySet(AppendOnlyQuerySet):
+    """Findings."""
+
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """Staff see all, members those on claims in their advertiser's campaigns; affiliates none."""
+        advertisers = apps.get_model("campaigns", "Advertiser").objects.visible_to(user)
+        return self.filter(post__campaign__advertiser__in=advertisers.values("pk"))
+
+
 class NextLook(NamedTuple):
     """A look that is to be taken: a row of `JobQuerySet.add_pending`."""
 

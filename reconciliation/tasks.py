@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from reconciliation.services import draining, importing, jobs, merging, owning, plans, rollups, telling
+from reconciliation.services import draining, examining, importing, jobs, merging, owning, plans, rollups, telling
 
 
 def drain_lane(connection_id: str) -> None:
@@ -16,6 +16,12 @@ def sweep() -> None:
     telling.sweep()
     importing.sweep()
     rollups.compact()
+    examining.sweep()
+
+
+def examine() -> None:
+    """Claims were judged: let the data-quality rules look at them."""
+    examining.examine()
 
 
 def tell_discord(interaction_id: str) -> None:

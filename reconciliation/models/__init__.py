@@ -10,6 +10,7 @@ from reconciliation.models.evidence import (
     RuleSet,
 )
 from reconciliation.models.imports import Import, ImportPart, ImportRow
+from reconciliation.models.quality import Finding, Unexamined, UsualViews
 from reconciliation.models.standing import AffiliateRollUp, DayRollUp, PostState
 from reconciliation.models.trust import TrustEvent, TrustScore
 from reconciliation.models.work import Heartbeat, Job, Run, RunJob
@@ -19,6 +20,7 @@ __all__ = [
     "AffiliateRollUp",
     "DayRollUp",
     "DiscordInteraction",
+    "Finding",
     "Heartbeat",
     "Import",
     "ImportPart",
@@ -34,4 +36,6 @@ __all__ = [
     "RunJob",
     "TrustEvent",
     "TrustScore",
+    "Unexamined",
+    "UsualViews",
 ]

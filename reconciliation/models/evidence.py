@@ -113,6 +113,10 @@ class PlatformReport(AppendOnly):
         null=True,
         help_text="Clicks and conversions are those of a link that serves so many posts.",
     )
+    followers = _count(help_text="Of the account that published it.")
+    disclosed = models.BooleanField(
+        null=True, help_text="Whether its text or the platform's label says that it is advertising. Empty: not known."
+    )
     spend = models.DecimalField(max_digits=10, decimal_places=2, null=True, blank=True)
     posted_at = models.DateTimeField(null=True)
     provenance = models.JSONField(default=dict, help_text="Which source said each figure.")
@@ -128,7 +132,7 @@ class PlatformReport(AppendOnly):
         ordering = ["-fetched_at", "-id"]
         indexes = [models.Index(fields=["post", "fetched_at"], name="snapshots_of_post")]  # a post's curve
         constraints = [
-            *_within_bounds("snapshot", "views", "likes", "comments", "shares", "clicks", "conversions"),
+            *_within_bounds("snapshot", "views", "likes", "comments", "shares", "clicks", "conversions", "followers"),
             models.CheckConstraint(
                 condition=Q(availability=None) | Q(availability__in=[a.value for a in Availability]),
                 name="snapshot_availability_known",

@@ -101,6 +101,10 @@ class QualityRules:
 
     rules: Sequence[_Set]
 
+    def marked_impossible(self) -> "QualityRules":
+        """Those of them that decide verdicts."""
+        return QualityRules([each for each in self.rules if each.weight is Weight.IMPOSSIBLE])
+
     def examine(self, facts: Facts) -> list[Noticed]:
         """What is odd about a claim, in the order of `RULES`. Never raises: a rule that throws is among the answers."""
         return [noticed for each in self.rules if (noticed := each.ask(facts))]

@@ -50,7 +50,6 @@ class Facts:
     is_author_proven: bool | None = None
     posted_on: date | None = None
     campaign_days: tuple[date, date] | None = None
-    text: str | None = None
     disclosed: bool | None = None
 
 

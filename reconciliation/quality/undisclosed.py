@@ -1,4 +1,4 @@
-"""No word that the post is advertising, where its text is known."""
+"""No word that the post is advertising, neither in its text, where that is known, nor by the platform's label."""
 
 import re
 
@@ -13,11 +13,17 @@ _SAID = re.compile(
 )
 
 
+def discloses(text: str | None, label: bool | None) -> bool | None:
+    """Whether a post says that it is advertising, by its text or by the platform's own label; None: not known."""
+    if label:
+        return True
+    return None if text is None else bool(_SAID.search(text))
+
+
 def notice(facts: Facts, values: Values) -> str | None:
-    if facts.disclosed or facts.text is None or _SAID.search(facts.text):
+    if facts.disclosed is not False:
         return None
-    flag = ", and the platform's own label is not set" if facts.disclosed is False else ""
-    return f"The text does not say that the post is advertising (#ad, #sponsored){flag}."
+    return "Nothing in the post's text (#ad, #sponsored) or its label says that it is advertising."
 
 
 RULE = Rule("undisclosed", "Advertising not disclosed", Level.LOW, notice)

@@ -18,6 +18,7 @@ from config.bulk import array, read_rows
 from platforms.metrics import Availability
 from reconciliation.comparison import Denial, Status
 from reconciliation.models import AffiliateReport, RuleSet
+from reconciliation.services import examining
 from reconciliation.services.settling import found, judging, write_verdicts
 from reconciliation.services.settling.found import FoundPost, OpenClaim
 from reconciliation.services.settling.judging import Look, Snapshot
@@ -148,7 +149,7 @@ def _write_missing(post_ids: Sequence[UUID]) -> int:
         for look in looks.values():
             as_of = look.snapshot.fetched_at
             taken_back = found.reversed_since(posts, {look.post.id: look.claims}, as_of=as_of)
-            judging.judge_claims(look, terms, taken_back)
+            judging.judge_claims(look, terms, taken_back, examining.impossible([look], terms.ruleset))
         write_verdicts(list(looks.values()), terms)
         written += len(looks)
 

@@ -10,10 +10,11 @@ from affiliates.services import audit
 from config.locks import take_turn
 from reconciliation.errors import RulesRefusedError
 from reconciliation.models import RuleSet
-from reconciliation.quality import parse_quality
+from reconciliation.quality import QualityRules, parse_quality
 from reconciliation.rules import DEFAULT_CELLS, RuleMatrix, RuleMatrixError, parse_matrix, with_campaign_cells
 
 _parsed: dict[UUID, RuleMatrix] = {}
+_quality: dict[UUID, QualityRules] = {}
 
 
 def ensure_default() -> None:
@@ -32,6 +33,13 @@ def matrix_of(ruleset: RuleSet) -> RuleMatrix:
     if ruleset.pk not in _parsed:
         _parsed[ruleset.pk] = parse_matrix(ruleset.cells)
     return _parsed[ruleset.pk]
+
+
+def quality_of(ruleset_id: UUID) -> QualityRules:
+    """A version's data-quality rules, parsed once a process."""
+    if ruleset_id not in _quality:
+        _quality[ruleset_id] = parse_quality(RuleSet.objects.get(pk=ruleset_id).quality)
+    return _quality[ruleset_id]
 
 
 @transaction.atomic

@@ -15,6 +15,7 @@ ADDED = {
     "reconciliation_platformreportbody": "(SELECT post_id FROM reconciliation_platformreport p"
     " WHERE p.id = row.platform_report_id)",
     "reconciliation_reconciliationlog": "row.post_id",
+    "reconciliation_unexamined": "(SELECT post_id FROM reconciliation_reconciliationlog v WHERE v.id = row.verdict_id)",
     "reconciliation_trustevent": "row.post_id",
 }
 """What settling adds, in the order of its foreign keys, and whose post each row is."""

@@ -26,8 +26,17 @@ from config.admin import Closed
 from config.admin_site import APP_ORDER, StaffSite
 from config.models import AppendOnly
 from platforms.models import Account, Platform
-from reconciliation.models import DiscordInteraction, Heartbeat, Import, ImportPart, ImportRow, ReportEvidence
-from reconciliation.services import runs
+from reconciliation.models import (
+    DiscordInteraction,
+    Finding,
+    Heartbeat,
+    Import,
+    ImportPart,
+    ImportRow,
+    ReconciliationLog,
+    ReportEvidence,
+)
+from reconciliation.services import examining, runs
 from tests.factories import TODAY, AffiliateFactory, EnrolmentFactory, MembershipFactory, TrackingLinkFactory
 from tests.staff import client_for, judged_posts, superuser
 
@@ -44,7 +53,13 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[User]:
     with django_db_blocker.unblock(), clock.at(TODAY), transaction.atomic():
         boss = superuser()
         posts = judged_posts(ROWS)
+        examining.examine()
+        examining.note(list(ReconciliationLog.objects.values_list("pk", flat=True)))
         platform = Platform.objects.get(slug="youtube")
+        for verdict in ReconciliationLog.objects.all():
+            found = {"rule": "burst", "severity": "LOW", "sentence": "<b>x</b>", "ruleset_id": verdict.ruleset_id}
+            claim_id, post_id = verdict.affiliate_report_id, verdict.post_id
+            Finding.objects.create(verdict=verdict, affiliate_report_id=claim_id, post_id=post_id, **found)
         for n, post in enumerate(posts):
             create_key(user=post.affiliate.user, by=boss)
             invite(by=boss)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from reconciliation.comparison import Figures
 from reconciliation.quality import RULES, Compared, Facts, parse_quality
 from reconciliation.quality.base import Rule
+from reconciliation.quality.undisclosed import discloses
 from reconciliation.rules import Level, RuleMatrixError
 
 AT = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -137,20 +138,11 @@ CASES = [
     ),
     ("burst", replace(PLAIN, claims_within_an_hour=49), None),
     ("burst", replace(PLAIN, claims_within_an_hour=50), "The affiliate made 50 claims within an hour."),
-    ("undisclosed", replace(PLAIN, text="New shoes! #AD"), None),
-    ("undisclosed", replace(PLAIN, text="Neue Schuhe (#Werbung)"), None),
-    ("undisclosed", replace(PLAIN, text="shoes", disclosed=True), None),
-    ("undisclosed", replace(PLAIN, text=None, disclosed=False), None),
+    ("undisclosed", replace(PLAIN, disclosed=True), None),
     (
         "undisclosed",
-        replace(PLAIN, text="I am #addicted to these, in# ad"),
-        "The text does not say that the post is advertising (#ad, #sponsored).",
-    ),
-    (
-        "undisclosed",
-        replace(PLAIN, text="", disclosed=False),
-        "The text does not say that the post is advertising (#ad, #sponsored), "
-        "and the platform's own label is not set.",
+        replace(PLAIN, disclosed=False),
+        "Nothing in the post's text (#ad, #sponsored) or its label says that it is advertising.",
     ),
 ]
 
@@ -158,6 +150,23 @@ CASES = [
 @pytest.mark.parametrize(("rule", "facts", "sentence"), CASES)
 def test_what_a_rule_notices(rule: str, facts: Facts, sentence: str | None):
     assert noticed(facts).get(rule) == sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "disclosed"),
+    [
+        ("New shoes! #AD", None, True),
+        ("Neue Schuhe (#Werbung)", False, True),
+        ("shoes", True, True),
+        (None, True, True),
+        (None, False, None),
+        (None, None, None),
+        ("", None, False),
+        ("I am #addicted to these, in# ad", None, False),
+    ],
+)
+def test_a_post_says_that_it_is_advertising(text: str | None, label: bool | None, disclosed: bool | None):
+    assert discloses(text, label) is disclosed
 
 
 def test_of_a_plain_claim_there_is_nothing_to_say_and_every_rule_has_a_case():
@@ -183,7 +192,6 @@ figures = st.builds(Figures, counts, counts, counts)
         recent=st.lists(st.builds(Compared, figures, figures), max_size=8).map(tuple),
         usual_views=counts,
         platforms_usual_views=counts,
-        text=st.none() | st.text(),
     )
 )
 def test_no_rule_throws_whatever_is_not_known(facts: Facts):

@@ -23,7 +23,7 @@ from config.queue import enqueue
 from platforms.metrics import PostReading
 from reconciliation.models import AffiliateReport, Job
 from reconciliation.querysets import NextLook
-from reconciliation.services import owning, plans, telling
+from reconciliation.services import examining, owning, plans, telling
 from reconciliation.services.jobs import Batch, lanes_of, stakes_of, wake
 from reconciliation.services.settling import found, judging, writing
 from reconciliation.services.settling.judging import NO_POST, Look
@@ -66,7 +66,9 @@ def settle(*, batch: Batch, answer: Answer) -> int:
     for look in looks:
         judging.note_proof(look)
         judging.note_tracking(look, tracked)
-        judging.judge_claims(look, terms, reversed_since)
+    impossible = examining.impossible(looks, terms.ruleset)
+    for look in looks:
+        judging.judge_claims(look, terms, reversed_since, impossible)
     writing.write_snapshots(looks, terms.slugs)
     writing.write_learnt(looks)
     write_verdicts(looks, terms)

@@ -18,6 +18,7 @@ from platforms.metrics import Availability, Metric, PostReading, Provenance, def
 from platforms.models import Connection
 from reconciliation.comparison import Claim, Denial, Looks, Status, Truth, Verdict, judge
 from reconciliation.comparison import Figures as JudgedFigures
+from reconciliation.quality.undisclosed import discloses
 from reconciliation.querysets import Looked, ShownClaim
 from reconciliation.services.settling.found import Figures, FoundPost, OpenClaim, Terms
 
@@ -49,6 +50,8 @@ class Snapshot:
     conversions: int | None = None
     link_posts: int | None = None
     platforms_provenance: Provenance | None = None
+    followers: int | None = None
+    disclosed: bool | None = None
 
     @property
     def figures(self) -> Figures:
@@ -170,11 +173,17 @@ def snapshot_of(
         denial=_DENIALS.get(reading.error) if reading.error else None,
     )
     if reading.availability == Availability.LIVE:
+        snapshot.followers = reading.followers
+        snapshot.disclosed = discloses(_words(reading), reading.disclosed)
         metrics = reading.metrics
         snapshot.views, snapshot.likes = metrics.views, metrics.likes
         snapshot.comments, snapshot.shares = metrics.comments, metrics.shares
         snapshot.platforms_provenance = Provenance.CONNECTION if lane and lane.affiliate_id else Provenance.PUBLIC_API
     return snapshot
+
+
+def _words(reading: PostReading) -> str | None:
+    return None if reading.title is None and reading.text is None else f"{reading.title or ''} {reading.text or ''}"
 
 
 def note_proof(look: Look) -> None:
@@ -192,8 +201,13 @@ def note_tracking(look: Look, tracked: Mapping[UUID, Tracked]) -> None:
         look.snapshot.clicks, look.snapshot.conversions = found.clicks, found.conversions
 
 
-def judge_claims(look: Look, terms: Terms, reversed_since: Mapping[tuple[UUID, datetime], int]) -> None:
-    """Hold each open claim whose look this is against the snapshot; note when the others are to be looked at."""
+def judge_claims(
+    look: Look, terms: Terms, reversed_since: Mapping[tuple[UUID, datetime], int], impossible: Mapping[UUID, str]
+) -> None:
+    """Hold each open claim whose look this is against the snapshot; note when the others are to be looked at.
+
+    `impossible`: what a data-quality rule that is marked so says, by claim.
+    """
     snapshot, post = look.snapshot, look.post
     for claim in look.claims:
         due_at = claim.look_due_at or claim.claimed_at
@@ -205,13 +219,16 @@ def judge_claims(look: Look, terms: Terms, reversed_since: Mapping[tuple[UUID, d
             look.asks_platform |= unasked  # its own look may have been given up
             continue
         taken_back = reversed_since.get((post.tracking_link_id, claim.claimed_at), 0) if post.tracking_link_id else 0
-        verdict = verdict_on(claim, snapshot, post, terms, reversed_since=taken_back)
+        never = impossible.get(claim.id, "")
+        verdict = verdict_on(claim, snapshot, post, terms, reversed_since=taken_back, impossible=never)
         look.verdicts.append(Judged(new_id(), claim, verdict, money_at_risk(verdict, post.rates)))
         if verdict.next_look_at:
             look.open_until.append(verdict.next_look_at)
 
 
-def verdict_on(claim: OpenClaim, snapshot: Snapshot, post: FoundPost, terms: Terms, *, reversed_since: int) -> Verdict:
+def verdict_on(
+    claim: OpenClaim, snapshot: Snapshot, post: FoundPost, terms: Terms, *, reversed_since: int, impossible: str = ""
+) -> Verdict:
     """The verdict on a claim by a snapshot, by these terms."""
     key = (post.campaign_id, post.platform_id)
     seen_live = post.seen_live_at is not None and post.seen_live_at <= snapshot.fetched_at
@@ -231,6 +248,7 @@ def verdict_on(claim: OpenClaim, snapshot: Snapshot, post: FoundPost, terms: Ter
         rules=terms.rules[key],
         lags=terms.lags[key],
         looks=Looks(claim.previous, seen_live=seen_live),
+        impossible=impossible,
     )
 
 

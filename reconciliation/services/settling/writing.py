@@ -18,14 +18,14 @@ from reconciliation.models import (
     TrustEvent,
 )
 from reconciliation.rules import CLAIMABLE
-from reconciliation.services import trusting
+from reconciliation.services import examining, trusting
 from reconciliation.services.settling.judging import Judged, Look, standing_after
 from reconciliation.services.trusting import NewEvent
 
 _SNAPSHOT = (
     "id", "created_at", "post", "connection", "availability", "deleted", "denial", "views", "likes", "comments",
-    "shares", "clicks", "conversions", "link_posts", "posted_at", "provenance", "definitions", "fetched_at",
-    "request_id",
+    "shares", "clicks", "conversions", "link_posts", "followers", "disclosed", "posted_at", "provenance",
+    "definitions", "fetched_at", "request_id",
 )  # fmt: skip
 _VERDICT = (
     "id", "created_at", "affiliate_report", "platform_report", "post", "ruleset", "status", "discrepancy_level",
@@ -62,7 +62,7 @@ def _snapshot_row(look: Look, platform: str, now: datetime) -> tuple[object, ...
     return (
         found.id, now, found.post_id, found.connection_id, found.availability, found.deleted, found.denial,
         found.views, found.likes, found.comments, found.shares, found.clicks, found.conversions, found.link_posts,
-        found.posted_at, *found.sources(platform), found.fetched_at, found.request_id,
+        found.followers, found.disclosed, found.posted_at, *found.sources(platform), found.fetched_at, found.request_id,
     )  # fmt: skip
 
 
@@ -74,6 +74,7 @@ def write_verdicts(looks: Sequence[Look], ruleset: RuleSet) -> None:
     if not judged:
         return
     copy_rows(ReconciliationLog, _VERDICT, (_verdict_row(look, each, ruleset.pk, now) for look, each in judged))
+    examining.note([each.id for _, each in judged])
     counted = [(look, each) for look, each in judged if each.is_counted and look.post.livemode]
     if counted:
         copy_rows(TrustEvent, _TRUST_EVENT, (_trust_event(look, each, now) for look, each in counted))
