@@ -420,6 +420,7 @@ SPECTACULAR_SETTINGS = {
         "ConnectionMethod": "platforms.models.Connection.Method",
         "AccountState": "platforms.models.Account.State",
         "VerdictStatus": "reconciliation.comparison.Status",
+        "Level": "reconciliation.rules.Level",
         "ClaimStatus": "reconciliation.api.serializers.CLAIM_STATUSES",
         "RunState": "reconciliation.api.serializers.RUN_STATES",
         "Health": "reconciliation.api.platforms.HEALTH_WORDS",

@@ -10,6 +10,7 @@ from config.api.filters import FlagFilter
 from platforms.metrics import ALIASES, PLATFORM_NAMES
 from reconciliation.comparison import Level, Status
 from reconciliation.models import ImportRow
+from reconciliation.quality import RULES
 
 
 class PlatformFilter(ChoiceFilter):
@@ -68,6 +69,17 @@ class ResultFilter(PeriodFilter):
     status = ChoiceFilter("status", choices=[(status.value, status.value) for status in Status])
     level = ChoiceFilter("discrepancy_level", choices=[(level.value, level.value) for level in Level])
     counted = FlagFilter(field_name="next_look_at", lookup_expr="isnull")
+    post = UUIDFilter("post")
+    campaign = UUIDFilter("post__campaign")
+    affiliate = UUIDFilter("post__affiliate")
+    platform = PlatformFilter("post__platform__slug")
+
+
+class FindingFilter(PeriodFilter):
+    """Findings, by when they were noticed."""
+
+    rule = ChoiceFilter("rule", choices=[(name, name) for name in RULES])
+    severity = ChoiceFilter("severity", choices=[(level.value, level.value) for level in Level])
     post = UUIDFilter("post")
     campaign = UUIDFilter("post__campaign")
     affiliate = UUIDFilter("post__affiliate")

@@ -128,6 +128,9 @@ LANE = """
 """The lane of a post: its affiliate's own connection where there is one, else the application's."""
 
 
+FINDINGS_SHOWN = 20
+
+
 class FindingQuerySet(AppendOnlyQuerySet):
     """Findings."""
 
@@ -135,6 +138,11 @@ class FindingQuerySet(AppendOnlyQuerySet):
         """Staff see all, members those on claims in their advertiser's campaigns; affiliates none."""
         advertisers = apps.get_model("campaigns", "Advertiser").objects.visible_to(user)
         return self.filter(post__campaign__advertiser__in=advertisers.values("pk"))
+
+    def of_post(self, post: "Post") -> Self:
+        """The newest on one post's claims, and those of posts that turned out to be the same."""
+        same = Q(post=post) | Q(post__merged_into=post)
+        return self.filter(same).order_by("-created_at", "-id")[:FINDINGS_SHOWN]
 
 
 class NextLook(NamedTuple):

@@ -18,6 +18,7 @@ from config.api.shown import Columns, Context, Row, Show, Shown, digits
 from platforms.metrics import Availability, Metric
 from reconciliation.comparison import Level, Status, TrustEffect
 from reconciliation.models import AffiliateReport, Run
+from reconciliation.quality import RULES
 from reconciliation.services.admission import Outcome
 
 METRICS = (Metric.VIEWS, Metric.CLICKS, Metric.CONVERSIONS)
@@ -173,6 +174,22 @@ class ResultSerializer(VerdictSerializer):
     affiliate = NamedSerializer(source="post.affiliate")
     claim = ClaimSerializer(source="affiliate_report")
     truth = TruthSerializer(source="platform_report")
+
+
+class FindingSerializer(Shown):
+    """Something odd that a data-quality rule noticed about a claim. It accuses nobody."""
+
+    id = serializers.UUIDField()
+    rule = serializers.ChoiceField([*RULES])
+    severity = serializers.ChoiceField([level.value for level in Level])
+    sentence = serializers.CharField()
+    error = serializers.CharField(help_text="Empty, or why the rule could not be asked.")
+    created_at = serializers.DateTimeField()
+    claim = serializers.UUIDField(source="affiliate_report_id")
+    result = serializers.UUIDField(source="verdict_id", help_text="The verdict at which it was noticed.")
+    post = PostInShortSerializer()
+    campaign = CampaignInShortSerializer(source="post.campaign")
+    affiliate = NamedSerializer(source="post.affiliate")
 
 
 class LinksSerializer(Shown):

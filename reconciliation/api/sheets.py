@@ -3,6 +3,7 @@
 from campaigns.models import Post
 from config.api.sheets import Sheet
 from reconciliation.api.serializers import (
+    FindingSerializer,
     HistoricClaimSerializer,
     HistorySerializer,
     PostInShortSerializer,
@@ -11,7 +12,7 @@ from reconciliation.api.serializers import (
     TruthSerializer,
     VerdictSerializer,
 )
-from reconciliation.models import AffiliateReport, PlatformReport, ReconciliationLog
+from reconciliation.models import AffiliateReport, Finding, PlatformReport, ReconciliationLog
 from reconciliation.querysets import with_standing
 
 RESULTS = Sheet(ResultSerializer, ReconciliationLog.objects.all)
@@ -20,5 +21,6 @@ VERDICTS = Sheet(VerdictSerializer, ReconciliationLog.objects.all, key="affiliat
 HISTORY = Sheet(HistorySerializer, AffiliateReport.objects.all, many={"verdicts": VERDICTS})
 CLAIMS = Sheet(HistoricClaimSerializer, AffiliateReport.objects.all, many={"verdicts": VERDICTS})
 SNAPSHOTS = Sheet(TruthSerializer, PlatformReport.objects.all)
+FINDINGS = Sheet(FindingSerializer, Finding.objects.all)
 POSTS = Sheet(PostInShortSerializer, Post.objects.all)
 STANDING = Sheet(StandingSerializer, lambda: with_standing(Post.objects.all()))

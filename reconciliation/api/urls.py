@@ -42,6 +42,7 @@ urlpatterns = [
     endpoint("exports/claims.<str:file_format>", views.ClaimsExport, name="api-export-claims"),
     endpoint("exports/snapshots.<str:file_format>", views.SnapshotsExport, name="api-export-snapshots"),
     endpoint("exports/verdicts.<str:file_format>", views.VerdictsExport, name="api-export-verdicts"),
+    endpoint("reconciliation/findings", views.Findings, name="api-reconciliation-findings"),
     endpoint("reconciliation/results", views.Results, name="api-reconciliation-results"),
     endpoint("reconciliation/results/<uuid:result_id>", views.ResultDetail, name="api-reconciliation-result"),
 ]

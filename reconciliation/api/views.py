@@ -32,6 +32,7 @@ from reconciliation.api.requests import FiguresSerializer, RunRequestSerializer,
 from reconciliation.api.serializers import (
     AcceptedSerializer,
     EvolutionSerializer,
+    FindingSerializer,
     ForecastSerializer,
     HistorySerializer,
     PerformanceSerializer,
@@ -42,8 +43,8 @@ from reconciliation.api.serializers import (
 )
 from reconciliation.errors import ClaimRefusedError, RunRefusedError
 from reconciliation.exports import CLAIMS, SNAPSHOTS, VERDICTS
-from reconciliation.filters import ClaimFilter, PostFilter, ResultFilter, SnapshotFilter
-from reconciliation.models import AffiliateReport, PlatformReport, ReconciliationLog, Run
+from reconciliation.filters import ClaimFilter, FindingFilter, PostFilter, ResultFilter, SnapshotFilter
+from reconciliation.models import AffiliateReport, Finding, PlatformReport, ReconciliationLog, Run
 from reconciliation.services import admission, runs, submission, withdrawing
 from reconciliation.services.forecasts import forecasts
 from reconciliation.services.performance import performance
@@ -312,6 +313,18 @@ class ResultDetail(ShowsVerdicts, SheetRow):
 
     def get_queryset(self) -> Any:
         return ReconciliationLog.objects.visible_to(self.request.user)
+
+
+class Findings(SheetList):
+    """What data-quality rules noticed about claims in the caller's campaigns, newest first."""
+
+    scope = "reconcile"
+    serializer_class = FindingSerializer
+    sheet = sheets.FINDINGS
+    filterset_class = FindingFilter
+
+    def get_queryset(self) -> Any:
+        return Finding.objects.visible_to(self.request.user)
 
 
 # --- Files

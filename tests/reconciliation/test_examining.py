@@ -3,17 +3,22 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection, connections
+from django.test import Client
+from django.urls import reverse
 
+from campaigns.models import Post
+from config import clock
 from platforms.sandbox.world import WorldPost
 from reconciliation.models import Finding, ReconciliationLog, Unexamined
 from reconciliation.quality import RULES
 from reconciliation.services import examining, rulesets
 from reconciliation.tasks import sweep
-from tests.factories import AffiliateFactory, CampaignFactory
+from tests.factories import TODAY, AffiliateFactory, CampaignFactory, MembershipFactory, UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("today")]
 
@@ -53,8 +58,9 @@ def test_a_claim_below_the_one_before_is_noticed(
 ):
     affiliate, campaign, post = AffiliateFactory(), CampaignFactory(), world_post("youtube", 0)
     claim(affiliate, campaign, post, 1_000)
-    claim(affiliate, campaign, post, 900)
-    drain_all()
+    with clock.at(TODAY + timedelta(minutes=1)):
+        claim(affiliate, campaign, post, 900)
+        drain_all()
     examining.examine()
     assert found() == {"falling_claim": "Claims 900 views after 1,000 in the claim before."}
 
@@ -110,3 +116,21 @@ def test_a_rule_that_fails_is_a_finding_of_its_own(judged: Any, monkeypatch: pyt
     assert {(finding.error, finding.severity) for finding in failed} == {("RuntimeError", "LOW")}
     assert failed.count() == 7
     assert "clicks_above_views" in found()
+
+
+def test_who_sees_what_was_noticed(judged: Any, client_of: Callable[..., Any], client: Client):
+    examining.examine()
+    post = Post.objects.get(findings__rule="clicks_above_views")
+    address = f"/api/v1/reconciliation/findings?post={post.pk}&severity=MEDIUM&rule=clicks_above_views"
+    member, staff = MembershipFactory(advertiser=post.campaign.advertiser).user, UserFactory(is_staff=True)
+    [shown] = client_of(member).get(address).json()["results"]
+    assert shown["sentence"] == "Claims 9,001 clicks on 9,000 views."
+    assert (shown["severity"], shown["error"], shown["post"]["id"]) == ("MEDIUM", "", str(post.pk))
+    assert client_of(staff).get(address).json()["results"] == [shown]
+    for stranger in (judged.user, MembershipFactory().user):
+        assert client_of(stranger).get(address).json()["results"] == []
+    assert client_of(member).get("/api/v1/reconciliation/findings?rule=luck").status_code == 400
+    page = reverse("dashboard:post", args=[post.pk])
+    for user, sees in ((member, True), (staff, True), (judged.user, False)):
+        client.force_login(user)
+        assert (shown["sentence"] in client.get(page).content.decode()) is sees
