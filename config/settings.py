@@ -182,6 +182,7 @@ TASKS = (
     "reconciliation.tasks.work_on_import",
     "reconciliation.tasks.merge_twins",
     "reconciliation.tasks.sweep_twins",
+    "reconciliation.tasks.seal",
     "alerts.tasks.evaluate_verdicts",
     "alerts.tasks.evaluate_refused_claim",
     "alerts.tasks.sweep",

@@ -38,6 +38,7 @@ from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 
+from campaigns.rates import Rates, worth
 from platforms.metrics import Availability, Lag, LagBasis, Metric
 from reconciliation import sentences
 from reconciliation.rules import OVER_LIMIT, Level, MetricVerdict, Rules, Thresholds, half_even, worst
@@ -56,6 +57,7 @@ __all__ = [
     "Truth",
     "Verdict",
     "judge",
+    "money_at_risk",
 ]
 
 MISSING_LOOK_AFTER_H = 24
@@ -221,6 +223,14 @@ def judge(
         next_look_at=decision.next_look_at,
         trust_effect=decision.trust_effect,
     )
+
+
+def money_at_risk(verdict: Verdict, rates: Rates) -> Decimal | None:
+    """What was claimed above the truth, at the campaign's rates; only a discrepancy puts money at risk."""
+    if verdict.status != Status.DISCREPANCY:
+        return None
+    over = {name: figure.difference for name, figure in verdict.metrics.items() if (figure.difference or 0) > 0}
+    return worth({name: gap for name, gap in over.items() if gap}, rates)
 
 
 def _open_windows(claim: Claim, truth: Truth, lags: Mapping[str, Lag]) -> dict[str, datetime]:

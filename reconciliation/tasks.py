@@ -2,7 +2,18 @@
 
 from uuid import UUID
 
-from reconciliation.services import draining, examining, importing, jobs, merging, owning, plans, rollups, telling
+from reconciliation.services import (
+    draining,
+    examining,
+    importing,
+    jobs,
+    merging,
+    owning,
+    plans,
+    rollups,
+    sealing,
+    telling,
+)
 
 
 def drain_lane(connection_id: str) -> None:
@@ -59,3 +70,8 @@ def look_at_link(link_id: str, status: str) -> None:
 def plan_anew(campaign_id: str, platform_id: str, after: str) -> None:
     """A campaign looks again by another plan on a platform, or to another day: plan its posts' looks as it says now."""
     plans.plan_anew(campaign_id=UUID(campaign_id), platform_id=UUID(platform_id), after=UUID(after) if after else None)
+
+
+def seal() -> None:
+    """Chain the receipts of days that are over; what takes long is gone on with by another task."""
+    sealing.seal_for_a_while()

@@ -10,6 +10,7 @@ from reconciliation.models.evidence import (
     RuleSet,
 )
 from reconciliation.models.imports import Import, ImportPart, ImportRow
+from reconciliation.models.ledger import Block, SealedReceipt
 from reconciliation.models.quality import Finding, Unexamined, UsualViews
 from reconciliation.models.standing import AffiliateRollUp, DayRollUp, PostState
 from reconciliation.models.trust import TrustEvent, TrustScore
@@ -18,6 +19,7 @@ from reconciliation.models.work import Heartbeat, Job, Run, RunJob
 __all__ = [
     "AffiliateReport",
     "AffiliateRollUp",
+    "Block",
     "DayRollUp",
     "DiscordInteraction",
     "Finding",
@@ -34,6 +36,7 @@ __all__ = [
     "RuleSet",
     "Run",
     "RunJob",
+    "SealedReceipt",
     "TrustEvent",
     "TrustScore",
     "Unexamined",

@@ -201,6 +201,11 @@ class ReconciliationLog(AppendOnly):
     currency = models.CharField(max_length=3)
     next_look_at = models.DateTimeField(null=True)
     processed_at = models.DateTimeField()
+    terms = models.JSONField(
+        null=True,
+        help_text="What it was drawn by besides claim, snapshot and rule set: lags, rates, what was known of earlier "
+        "looks. Empty: it is from before this was kept.",
+    )
     request_id = models.CharField(max_length=64, blank=True)
 
     objects = ReconciliationLogQuerySet.as_manager()  # type: ignore[misc]

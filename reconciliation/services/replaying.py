@@ -1,8 +1,8 @@
 """Replaying: verdicts are derived anew from the snapshots that are stored, and nobody is asked.
 
-Each verdict that stands is judged again, by its own snapshot and its own version of the rules, as the look that it was;
-what would come out otherwise today (because a campaign's terms or the program changed) is reported and stays as it is.
-A claim that is open although its look's snapshot is there is given its verdict.
+Each verdict that stands is judged again from its receipt: by its own snapshot, its own rules and what else
+held then, as the look that it was. What would come out otherwise today, because the program changed, is reported and
+stays as it is. A claim that is open although its look's snapshot is there is given its verdict.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,9 +16,11 @@ from campaigns.models import Post
 from campaigns.querysets import PostQuerySet
 from config.bulk import array, read_rows
 from platforms.metrics import Availability
-from reconciliation.comparison import Denial, Status
-from reconciliation.models import AffiliateReport, RuleSet
+from reconciliation.comparison import Denial
+from reconciliation.models import AffiliateReport
+from reconciliation.receipts import differences, is_derivable
 from reconciliation.services import examining
+from reconciliation.services.recorded import Recording
 from reconciliation.services.settling import found, judging, write_verdicts
 from reconciliation.services.settling.found import FoundPost, OpenClaim
 from reconciliation.services.settling.judging import Look, Snapshot
@@ -56,12 +58,11 @@ def replay(*, posts: PostQuerySet) -> Iterator[Replayed]:
 
 @transaction.atomic
 def _replay_page(post_ids: Sequence[UUID]) -> Replayed:
-    posts = found.lock_posts(post_ids)
-    verdicts, differences = _differences(posts)
+    verdicts, changed = _differences(post_ids)
     if written := _write_missing(post_ids):
         still_open = AffiliateReport.objects.open().filter(post=OuterRef("pk"))
         Post.objects.filter(~Exists(still_open), pk__in=post_ids, is_reconciled=False).update(is_reconciled=True)
-    return Replayed(len(post_ids), verdicts, written, differences)
+    return Replayed(len(post_ids), verdicts, written, changed)
 
 
 _SNAPSHOT = """
@@ -78,58 +79,11 @@ def _snapshot(row: Sequence[object]) -> Snapshot:
     return snapshot
 
 
-def _differences(posts: Mapping[UUID, FoundPost]) -> tuple[int, list[Difference]]:
-    """How many verdicts these posts have, and those that would come out otherwise."""
-    rows = read_rows(
-        f"""
-        SELECT {_SNAPSHOT},
-            claim.id, claim.post_id, claim.claimed_views, claim.claimed_clicks, claim.claimed_conversions,
-            claim.claimed_at, claim.submission_method, claim.request_id,
-            array_agg(verdict.status) OVER earlier,
-            CASE WHEN claim.claimed_conversions IS NOT NULL AND post.tracking_link_id IS NOT NULL THEN (
-                SELECT count(*) FROM campaigns_conversion conversion
-                WHERE conversion.link_id = post.tracking_link_id AND conversion.reversed_at > claim.claimed_at
-                    AND conversion.reversed_at <= snapshot.fetched_at AND received_at <= snapshot.fetched_at
-            ) ELSE 0 END,
-            verdict.id, verdict.ruleset_id, verdict.status, verdict.discrepancy_level, verdict.confidence,
-            verdict.explanation, verdict.trust_effect, verdict.next_look_at, verdict.money_at_risk
-        FROM reconciliation_reconciliationlog verdict
-        JOIN reconciliation_affiliatereport claim ON claim.id = verdict.affiliate_report_id
-        JOIN reconciliation_platformreport snapshot ON snapshot.id = verdict.platform_report_id
-        JOIN campaigns_post post ON post.id = verdict.post_id
-        WHERE verdict.post_id = ANY(%s::uuid[])
-        WINDOW earlier AS (
-            PARTITION BY verdict.affiliate_report_id ORDER BY verdict.processed_at, verdict.id
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        )
-        """,
-        [array(posts)],
-    )
-    rulesets = RuleSet.objects.filter(pk__in={row[-8] for row in rows})
-    terms = {ruleset.pk: found.terms_of(posts, ruleset) for ruleset in rulesets}
-    differences = []
-    for row in rows:
-        snapshot, claimed = _snapshot(row[:16]), row[16:24]
-        earlier, taken_back, verdict_id, ruleset_id, *stands = row[24:]
-        claim = OpenClaim._make((*claimed, tuple(Status(status) for status in earlier or ()), None, None))
-        post = posts[claim.post_id]
-        verdict = judging.verdict_on(claim, snapshot, post, terms[ruleset_id], reversed_since=taken_back)
-        would_be: dict[str, object] = {
-            "status": verdict.status,
-            "discrepancy_level": verdict.level,
-            "confidence": verdict.confidence,
-            "explanation": verdict.explanation,
-            "trust_effect": verdict.trust_effect,
-            "next_look_at": verdict.next_look_at,
-            "money_at_risk": judging.money_at_risk(verdict, post.rates),
-        }
-        pairs = dict(zip(would_be, zip(stands, would_be.values(), strict=True), strict=True))
-        changed: dict[str, tuple[object, object]] = {
-            name: (before, now) for name, (before, now) in pairs.items() if before != now
-        }
-        if changed:
-            differences.append(Difference(verdict_id, changed))
-    return len(rows), differences
+def _differences(post_ids: Sequence[UUID]) -> tuple[int, list[Difference]]:
+    """How many verdicts these posts have that can be judged again, and those that would come out otherwise."""
+    found = [each for each in Recording().of_posts(post_ids) if is_derivable(each)]
+    changed = [(UUID(each["outcome"]["id"]), differences(each)) for each in found]
+    return len(found), [Difference(verdict_id, fields) for verdict_id, fields in changed if fields]
 
 
 def _write_missing(post_ids: Sequence[UUID]) -> int:

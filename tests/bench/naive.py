@@ -1,5 +1,6 @@
 """The naive loop: one claim after the other, one transaction each, every row by the ORM."""
 
+import json
 from datetime import UTC, timedelta
 
 from django.db import transaction
@@ -19,6 +20,7 @@ from reconciliation.models import (
     TrustEvent,
     TrustScore,
 )
+from reconciliation.receipts import KeptTerms
 from reconciliation.services import rulesets
 from reconciliation.trust import score
 from tests.bench.harness import use
@@ -60,12 +62,13 @@ def _settle_one(job_id: object) -> None:
         **figures,
     )
     PlatformReportBody.objects.create(platform_report=snapshot, raw_data=reading.raw)
+    lags = post.platform.lags(conversion_lag_h=post.campaign.conversion_lag_h)
     judged = judge(
         Claim(Figures(claim.claimed_views), claim.claimed_at),
         Truth(Figures(reading.metrics.views), Availability.LIVE, False, now, reading.posted_at),
         platform=post.platform.slug,
         rules=rulesets.matrix_of(ruleset).rules_for(str(post.campaign_id), post.platform.slug, ruleset.version),
-        lags=post.platform.lags(conversion_lag_h=post.campaign.conversion_lag_h),
+        lags=lags,
         looks=Looks((), seen_live=False),
     )
     views = judged.metrics["views"]
@@ -87,6 +90,7 @@ def _settle_one(job_id: object) -> None:
         currency=post.campaign.currency,
         next_look_at=judged.next_look_at,
         processed_at=now,
+        terms=json.loads(KeptTerms(tuple(lags.items()), rates).as_json()),
         request_id=claim.request_id,
     )
     state.current_verdict, state.latest_snapshot = verdict, snapshot

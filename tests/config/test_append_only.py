@@ -1,5 +1,6 @@
 """What is only ever added: refused in Python, and by PostgreSQL itself."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -8,7 +9,9 @@ from django.db import DatabaseError, connection, transaction
 
 from affiliates.services import audit
 from campaigns.tracking.conversions import Postback, take_postback
+from config import clock
 from config.models import AppendOnly, AppendOnlyError
+from reconciliation.services import sealing
 from tests.factories import AffiliateFactory, CampaignFactory, TrackingLinkFactory
 
 APPEND_ONLY = [model for model in apps.get_models() if issubclass(model, AppendOnly)]
@@ -21,6 +24,8 @@ def _rows(claim, drain_all, world_post, today):
     affiliate = AffiliateFactory()
     claim(affiliate, CampaignFactory(), world_post(), 10)
     drain_all()
+    with clock.at(clock.now() + timedelta(days=2)):
+        assert list(sealing.seal())
 
     audit(actor=affiliate.user, action="test", row=affiliate)
     link = TrackingLinkFactory()
@@ -32,10 +37,12 @@ def test_the_tables_of_record_are_append_only():
     assert {model.__name__ for model in APPEND_ONLY} == {
         "AffiliateReport",
         "AuditEvent",
+        "Block",
         "ConversionEvent",
         "PlatformReport",
         "ReconciliationLog",
         "RuleSet",
+        "SealedReceipt",
         "TrustEvent",
     }
 

@@ -18,6 +18,7 @@ from platforms.sandbox.world import WorldPost
 from reconciliation.models import Job, PlatformReport, PostState, ReconciliationLog, Run, TrustEvent
 from reconciliation.services import jobs, runs
 from tests.factories import TODAY, AffiliateFactory, CampaignFactory
+from tests.reconciliation.support import tamper
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("today")]
 
@@ -109,6 +110,8 @@ def test_a_replay_reports_what_would_come_out_otherwise_and_changes_nothing(
     claim(AffiliateFactory(), campaign, post, (post.figures_at(TODAY).views or 0) * 2)
     drain_all()
     CampaignPlatform.objects.filter(campaign=campaign).update(rate_per_1000_views=Decimal("77.7"))
+    assert "0 would come out otherwise" in reconcile("--replay")  # by the rates that held
+    tamper("UPDATE reconciliation_reconciliationlog SET money_at_risk = money_at_risk + 1")
     said = reconcile("--replay", "--campaign", str(campaign.pk))
     assert "1 would come out otherwise" in said
     assert "money_at_risk: " in said

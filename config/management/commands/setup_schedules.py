@@ -15,6 +15,7 @@ SCHEDULES: dict[str, tuple[str, dict[str, Any]]] = {
     "Check accounts": ("platforms.tasks.check_waiting_accounts", {"schedule_type": Schedule.MINUTES, "minutes": 1}),
     "Forget click salts": ("campaigns.tasks.forget_click_salts", {"schedule_type": Schedule.MINUTES, "minutes": 1}),
     "Merge forgotten twins": ("reconciliation.tasks.sweep_twins", {"schedule_type": Schedule.HOURLY}),
+    "Seal receipts": ("reconciliation.tasks.seal", {"schedule_type": Schedule.HOURLY}),
     "Open forgotten alerts": ("alerts.tasks.sweep", {"schedule_type": Schedule.MINUTES, "minutes": 5}),
 }
 """By unique name: a task of settings.TASKS, and how often. What has to happen within seconds is the sweep's."""

@@ -9,17 +9,17 @@ from functools import lru_cache
 from uuid import UUID
 
 from campaigns.models import Post
-from campaigns.rates import Rates, worth
 from campaigns.tracking.totals import Tracked
 from config import clock
 from config.ids import new_id
 from platforms.adapters import NOT_CONNECTED, NOT_LISTED
 from platforms.metrics import Availability, Metric, PostReading, Provenance, definition_id
 from platforms.models import Connection
-from reconciliation.comparison import Claim, Denial, Looks, Status, Truth, Verdict, judge
+from reconciliation.comparison import Claim, Denial, Looks, Status, Truth, Verdict, judge, money_at_risk
 from reconciliation.comparison import Figures as JudgedFigures
 from reconciliation.quality.undisclosed import discloses
 from reconciliation.querysets import Looked, ShownClaim
+from reconciliation.receipts import KeptTerms
 from reconciliation.services.settling.found import Figures, FoundPost, OpenClaim, Terms
 
 NO_POST = "no_post"
@@ -92,6 +92,8 @@ class Judged:
     claim: OpenClaim
     verdict: Verdict
     money_at_risk: Decimal | None
+    terms: str
+    """By what it was drawn, besides claim, snapshot and rule set, as JSON."""
 
     @property
     def is_counted(self) -> bool:
@@ -221,7 +223,8 @@ def judge_claims(
         taken_back = reversed_since.get((post.tracking_link_id, claim.claimed_at), 0) if post.tracking_link_id else 0
         never = impossible.get(claim.id, "")
         verdict = verdict_on(claim, snapshot, post, terms, reversed_since=taken_back, impossible=never)
-        look.verdicts.append(Judged(new_id(), claim, verdict, money_at_risk(verdict, post.rates)))
+        at_risk, kept = money_at_risk(verdict, post.rates), _terms_kept(claim, snapshot, post, terms, taken_back, never)
+        look.verdicts.append(Judged(new_id(), claim, verdict, at_risk, kept))
         if verdict.next_look_at:
             look.open_until.append(verdict.next_look_at)
 
@@ -231,7 +234,6 @@ def verdict_on(
 ) -> Verdict:
     """The verdict on a claim by a snapshot, by these terms."""
     key = (post.campaign_id, post.platform_id)
-    seen_live = post.seen_live_at is not None and post.seen_live_at <= snapshot.fetched_at
     return judge(
         Claim(JudgedFigures(claim.views, claim.clicks, claim.conversions), claim.claimed_at),
         Truth(
@@ -247,21 +249,28 @@ def verdict_on(
         platform=terms.slugs[post.platform_id],
         rules=terms.rules[key],
         lags=terms.lags[key],
-        looks=Looks(claim.previous, seen_live=seen_live),
+        looks=Looks(claim.previous, seen_live=_seen_live(post, snapshot)),
         impossible=impossible,
     )
 
 
+def _seen_live(post: FoundPost, snapshot: Snapshot) -> bool:
+    return post.seen_live_at is not None and post.seen_live_at <= snapshot.fetched_at
+
+
+def _terms_kept(
+    claim: OpenClaim, snapshot: Snapshot, post: FoundPost, terms: Terms, reversed_since: int, impossible: str
+) -> str:
+    lags = tuple(terms.lags[post.campaign_id, post.platform_id].items())
+    seen_live = _seen_live(post, snapshot)
+    return _as_json(KeptTerms(lags, post.rates, claim.previous, seen_live, reversed_since, impossible))
+
+
+_as_json = lru_cache(maxsize=10_000)(KeptTerms.as_json)
+
+
 def _waited_for_access(claim: OpenClaim) -> bool:
     return bool(claim.last_denial) and claim.previous[-1] == Status.UNVERIFIABLE
-
-
-def money_at_risk(verdict: Verdict, rates: Rates) -> Decimal | None:
-    """What was claimed above the truth, at the campaign's rates; only a discrepancy puts money at risk."""
-    if verdict.status != Status.DISCREPANCY:
-        return None
-    over = {name: figure.difference for name, figure in verdict.metrics.items() if (figure.difference or 0) > 0}
-    return worth({name: gap for name, gap in over.items() if gap}, rates)
 
 
 def standing_after(look: Look) -> Looked:

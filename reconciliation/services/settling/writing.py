@@ -31,7 +31,7 @@ _VERDICT = (
     "id", "created_at", "affiliate_report", "platform_report", "post", "ruleset", "status", "discrepancy_level",
     "views_discrepancy", "views_diff_pct", "clicks_discrepancy", "clicks_diff_pct", "conversions_discrepancy",
     "conversions_diff_pct", "confidence", "explanation", "trust_effect", "money_at_risk", "currency", "next_look_at",
-    "processed_at", "request_id",
+    "processed_at", "terms", "request_id",
 )  # fmt: skip
 _TRUST_EVENT = (
     "id",
@@ -95,7 +95,7 @@ def _verdict_row(look: Look, judged: Judged, ruleset_id: UUID, now: datetime) ->
     return (
         judged.id, now, judged.claim.id, look.snapshot.id, look.post.id, ruleset_id, verdict.status, verdict.level,
         *differences, verdict.confidence, verdict.explanation, verdict.trust_effect, judged.money_at_risk,
-        look.post.currency, verdict.next_look_at, now, judged.claim.request_id,
+        look.post.currency, verdict.next_look_at, now, judged.terms, judged.claim.request_id,
     )  # fmt: skip
 
 
