@@ -280,6 +280,31 @@ TRUST = (
     ),
 )
 
+LEDGER = (
+    Invariant(
+        "Blocks are numbered from 1 without a gap, and each names the hash of the one before",
+        """
+        SELECT id FROM (
+            SELECT id, number, row_number() OVER chain AS expected, previous_sha256,
+                lag(sha256, 1, repeat('0', 64)::varchar) OVER chain AS before
+            FROM reconciliation_block WINDOW chain AS (ORDER BY number)
+        ) block
+        WHERE number <> expected OR previous_sha256 <> before
+        """,
+    ),
+    Invariant(
+        "A block has a receipt at each place from 1 to its count, and at no other",
+        """
+        SELECT COALESCE(block.id, receipts.block_id) AS id FROM reconciliation_block block
+        FULL JOIN (
+            SELECT block_id, count(*) AS count, min(position) AS first, max(position) AS last
+            FROM reconciliation_sealedreceipt GROUP BY block_id
+        ) receipts ON receipts.block_id = block.id
+        WHERE (block.count, 1, block.count) IS DISTINCT FROM (receipts.count, receipts.first, receipts.last)
+        """,
+    ),
+)
+
 RUNS = (
     Invariant(
         "A run has events that say who asked for it, and who cancelled it",
@@ -302,4 +327,4 @@ def _sums_that_differ() -> Sequence[str]:
 
 SUMS = (Invariant("What lists and sums are read from is a recount of claims and verdicts", _sums_that_differ),)
 
-INVARIANTS = (*CLAIMS, *JOBS, *VERDICTS, *STATES, *TRUST, *SUMS, *RUNS)
+INVARIANTS = (*CLAIMS, *JOBS, *VERDICTS, *STATES, *TRUST, *LEDGER, *SUMS, *RUNS)

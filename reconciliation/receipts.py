@@ -21,6 +21,8 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
+
 from campaigns.rates import Rates
 from platforms.metrics import Availability, Lag, LagBasis
 from reconciliation.comparison import Claim, Denial, Figures, Looks, Status, Truth, Verdict, judge, money_at_risk
@@ -113,10 +115,7 @@ def receipt(recorded: Recorded) -> Receipt:
 
 def canonical(value: Mapping[str, Any]) -> bytes:
     """The one text that a receipt, or a part of one, is hashed as."""
-    return _encode(value).encode()
-
-
-_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def digest(receipt: Receipt) -> str:
@@ -216,7 +215,7 @@ def _limits(rules: Rules) -> dict[str, Any]:
 @lru_cache(maxsize=1_000)
 def _read_rules(text: bytes) -> tuple[Rules, Mapping[str, Lag], Rates]:
     """What a receipt's `rules` say, from their canonical text."""
-    told = json.loads(text)
+    told = orjson.loads(text)
     thresholds = {
         metric: Thresholds(
             medium_from_pct=Decimal(limits["medium_from_pct"]),

@@ -253,13 +253,13 @@ def post(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
             "is_advertiser_side": is_advertiser_side,
             "advertiser": found.campaign.advertiser if is_advertiser_side else None,
             "can_manage": is_advertiser_side and manages(request, found.campaign),
-            **_history(found),
+            **_history(found, with_receipts=is_advertiser_side),
             **_chosen_run(request),
         }
         return render(request, "reconciliation/post.html", context)
 
 
-def _history(found: Post) -> dict[str, Any]:
+def _history(found: Post, *, with_receipts: bool) -> dict[str, Any]:
     """Its own rows, and those of posts that turned out to be the same."""
     posts = [found.pk, *found.merged.values_list("pk", flat=True)]
     snapshots = list(PlatformReport.objects.filter(post__in=posts)[:HISTORY_LENGTH])
@@ -269,6 +269,7 @@ def _history(found: Post) -> dict[str, Any]:
         claims=AffiliateReport.objects.filter(post__in=posts)[:HISTORY_LENGTH],
         snapshots=snapshots,
         verdicts=ReconciliationLog.objects.filter(post__in=posts)[:HISTORY_LENGTH],
+        with_receipts=with_receipts,
     )
     return {"events": events, "snapshots": snapshots}
 

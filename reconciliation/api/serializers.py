@@ -420,6 +420,26 @@ class ForecastSerializer(Shown):
     platforms = PlatformForecastSerializer(many=True)
 
 
+# --- Receipts
+
+
+class BlockSerializer(Shown):
+    """The block of the ledger that a receipt is sealed in, and its place there, from 1."""
+
+    number = serializers.IntegerField()
+    sha256 = serializers.CharField()
+    position = serializers.IntegerField()
+
+
+class ReceiptSerializer(Shown):
+    """A verdict's receipt: `receipt` as JSON, and as the text that its SHA-256 is taken of."""
+
+    receipt = serializers.DictField()
+    canonical = serializers.CharField()
+    sha256 = serializers.CharField()
+    block = BlockSerializer(allow_null=True)
+
+
 # --- Performance
 
 

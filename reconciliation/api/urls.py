@@ -45,4 +45,5 @@ urlpatterns = [
     endpoint("reconciliation/findings", views.Findings, name="api-reconciliation-findings"),
     endpoint("reconciliation/results", views.Results, name="api-reconciliation-results"),
     endpoint("reconciliation/results/<uuid:result_id>", views.ResultDetail, name="api-reconciliation-result"),
+    endpoint("reconciliation/results/<uuid:result_id>/receipt", views.ResultReceipt, name="api-reconciliation-receipt"),
 ]

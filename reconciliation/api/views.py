@@ -36,6 +36,7 @@ from reconciliation.api.serializers import (
     ForecastSerializer,
     HistorySerializer,
     PerformanceSerializer,
+    ReceiptSerializer,
     ResultSerializer,
     RunSerializer,
     RunWithReportSerializer,
@@ -45,9 +46,11 @@ from reconciliation.errors import ClaimRefusedError, RunRefusedError
 from reconciliation.exports import CLAIMS, SNAPSHOTS, VERDICTS
 from reconciliation.filters import ClaimFilter, FindingFilter, PostFilter, ResultFilter, SnapshotFilter
 from reconciliation.models import AffiliateReport, Finding, PlatformReport, ReconciliationLog, Run
+from reconciliation.receipts import canonical, digest
 from reconciliation.services import admission, runs, submission, withdrawing
 from reconciliation.services.forecasts import forecasts
 from reconciliation.services.performance import performance
+from reconciliation.services.recorded import Recording
 
 EVOLUTION_LIMIT = 200
 """Claims, and snapshots, that one answer shows of a post."""
@@ -325,6 +328,32 @@ class Findings(SheetList):
 
     def get_queryset(self) -> Any:
         return Finding.objects.visible_to(self.request.user)
+
+
+class ResultReceipt(GenericAPIView[Any]):
+    """What a verdict was drawn from and by."""
+
+    scope = "reconcile"
+    serializer_class = ReceiptSerializer
+
+    def get(self, request: Request, result_id: UUID) -> Response:
+        """One verdict's receipt, its canonical text with the SHA-256 of that, and where it is sealed (null: its day is
+        not over yet). It has the rates and the rules, and is for staff and the advertiser's people."""
+        user: Any = request.user
+        verdicts = ReconciliationLog.objects.visible_to(user).select_related("post", "sealed__block")
+        verdict = get_object_or_404(verdicts, pk=result_id)
+        if not Campaign.objects.for_advertiser_side(user).filter(pk=verdict.post.campaign_id).exists():
+            raise NotAllowedError("Only staff and this advertiser's people may see this.")
+        receipt = Recording().receipts([verdict.pk])[verdict.pk]
+        sealed = getattr(verdict, "sealed", None)
+        shown = {
+            "receipt": receipt,
+            "canonical": canonical(receipt).decode(),
+            "sha256": digest(receipt),
+            "block": sealed
+            and {"number": sealed.block.number, "sha256": sealed.block.sha256, "position": sealed.position},
+        }
+        return Response(self.get_serializer(shown).data)
 
 
 # --- Files

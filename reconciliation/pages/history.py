@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
+from django.urls import reverse
+
 from config.templatetags.look import badge_for, figure
 from platforms.metrics import Availability, Metric
 from reconciliation.comparison import Denial
@@ -24,6 +26,8 @@ class Event:
     detail: str = ""
     who: str = ""
     tone: str = ""
+    receipt: str = ""
+    """The address of a verdict's."""
 
 
 def history(
@@ -33,14 +37,15 @@ def history(
     claims: Iterable[AffiliateReport],
     snapshots: Sequence[PlatformReport],
     verdicts: Iterable[ReconciliationLog],
+    with_receipts: bool = False,
 ) -> list[Event]:
-    """Everything that happened to a post, from rows in any order."""
+    """Everything that happened to a post, from rows in any order; `with_receipts`: the reader may see the verdicts'."""
     looks = sorted(snapshots, key=lambda snapshot: (snapshot.fetched_at, snapshot.pk))
     events = [
         *(_claim(claim, affiliate) for claim in claims),
         *(_look(look, platform) for look in looks),
         *(_revision(*fall, platform) for fall in _falls(looks)),
-        *(_verdict(verdict) for verdict in verdicts),
+        *(_verdict(verdict, with_receipt=with_receipts) for verdict in verdicts),
     ]
     return sorted(events, key=lambda event: (event.at, event.rank), reverse=True)
 
@@ -99,7 +104,7 @@ def _revision(metric: Metric, before: PlatformReport, after: PlatformReport, pla
     )
 
 
-def _verdict(verdict: ReconciliationLog) -> Event:
+def _verdict(verdict: ReconciliationLog, *, with_receipt: bool) -> Event:
     badge = badge_for(verdict.status, verdict.discrepancy_level)
     return Event(
         verdict.processed_at,
@@ -107,4 +112,5 @@ def _verdict(verdict: ReconciliationLog) -> Event:
         f"{badge.shape} {badge.word}{'' if verdict.is_counted else ', for now'}",
         verdict.explanation,
         tone=badge.tone,
+        receipt=reverse("api-reconciliation-receipt", args=[verdict.pk]) if with_receipt else "",
     )

@@ -1,6 +1,7 @@
 """Staff's pages: every table is there, opens, and asks the database a bounded number of questions."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -36,7 +37,7 @@ from reconciliation.models import (
     ReconciliationLog,
     ReportEvidence,
 )
-from reconciliation.services import examining, runs
+from reconciliation.services import examining, runs, sealing
 from tests.factories import TODAY, AffiliateFactory, EnrolmentFactory, MembershipFactory, TrackingLinkFactory
 from tests.staff import client_for, judged_posts, superuser
 
@@ -92,6 +93,8 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[User]:
         Schedule.objects.create(func="reconciliation.tasks.sweep")
         Task.objects.create(id="a" * 32, name="a", func="f", started=TODAY, stopped=TODAY, success=False, result="no")
         assert OrmQ.objects.exists()
+        with clock.at(TODAY + timedelta(days=2)):
+            assert list(sealing.seal())
         yield boss
         transaction.set_rollback(True)
 

@@ -1,6 +1,7 @@
 """What always holds of the data: that it is told where it does not, by its own name."""
 
 import json
+from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -9,13 +10,14 @@ from django.db import connection
 
 from alerts import services as alert_services
 from campaigns.models import Post
+from config import clock
 from config.demo.seeding import run_queued_tasks
 from config.invariants import APPEND_ONLY, QUEUE
 from config.management.commands.check_invariants import INVARIANTS
 from reconciliation.comparison import Figures
 from reconciliation.errors import SecondClaimantError
 from reconciliation.models import PostState
-from reconciliation.services import runs, submission
+from reconciliation.services import runs, sealing, submission
 from tests.config.test_admin_tables import tracked_sale
 from tests.invariants import broken
 
@@ -122,6 +124,12 @@ SABOTAGE = {
     "A trust score is a recount of the counted verdicts: each content once a day, by its latest claim": (
         "UPDATE reconciliation_trustscore SET trust_score = 0.5002"
     ),
+    "Blocks are numbered from 1 without a gap, and each names the hash of the one before": (
+        "UPDATE reconciliation_block SET previous_sha256 = repeat('1', 64)"
+    ),
+    "A block has a receipt at each place from 1 to its count, and at no other": (
+        "DELETE FROM reconciliation_sealedreceipt WHERE position = 2"
+    ),
     "What lists and sums are read from is a recount of claims and verdicts": (
         "UPDATE reconciliation_dayrollup SET claimed_sum = claimed_sum + 1"
     ),
@@ -156,6 +164,8 @@ def whole(scene):
     tracked_sale(1, scene.staff)
     run_queued_tasks()
     runs.request_run(posts=Post.objects.filter(pk=scene.posts["low"].pk), by=scene.manager, scope={})
+    with clock.at(clock.now() + timedelta(days=2)):
+        assert list(sealing.seal())
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     return scene

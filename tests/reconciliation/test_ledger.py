@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.urls import reverse
 
 from campaigns.models import Campaign, CampaignPlatform
 from config import clock
@@ -20,7 +21,8 @@ from reconciliation.chain import GENESIS
 from reconciliation.models import AffiliateReport, Block, PlatformReport, ReconciliationLog, SealedReceipt
 from reconciliation.services import sealing
 from reconciliation.services.recorded import Recording
-from tests.factories import TODAY, AffiliateFactory, CampaignFactory
+from tests.factories import TODAY, AffiliateFactory, CampaignFactory, MembershipFactory
+from tests.hostile import assert_problem
 from tests.reconciliation.support import tamper
 
 pytestmark = pytest.mark.django_db
@@ -310,3 +312,30 @@ def test_a_selection_is_derived_and_the_chain_is_checked_whole(sealed: Campaign)
         assert "position 2" in run("verify_ledger", *selection, fails=True)
     tamper(f"UPDATE {SEALED} SET sha256 = repeat('0', 64) WHERE position = 3")
     assert "Changed block" in run("verify_ledger", "--campaign", other, fails=True)
+
+
+# --- Who sees receipts
+
+
+def test_the_advertisers_side_reads_receipts_and_an_affiliate_does_not(
+    judged: Campaign, client_of: Callable[..., Any], client: Any
+):
+    verdict = ReconciliationLog.objects.select_related("post__affiliate__user").filter(status="DISCREPANCY")[0]
+    address = f"/api/v1/reconciliation/results/{verdict.pk}/receipt"
+    manager = MembershipFactory(advertiser=judged.advertiser).user
+    told = client_of(manager).get(address).json()
+    assert told["receipt"] == receipt_of(verdict) == json.loads(told["canonical"])
+    assert told["sha256"] == sha256(told["canonical"].encode()).hexdigest()
+    assert told["block"] is None
+    run("seal")
+    block = Block.objects.get()
+    position = SealedReceipt.objects.get(verdict=verdict).position
+    found = client_of(manager).get(address).json()
+    assert found == told | {"block": {"number": 1, "sha256": block.sha256, "position": position}}
+    assert_problem(client_of(verdict.post.affiliate.user).get(address), 403)
+    assert_problem(client_of(AffiliateFactory().user).get(address), 404)
+
+    page = reverse("dashboard:post", args=[verdict.post_id])
+    for user, shows in ((manager, True), (verdict.post.affiliate.user, False)):
+        client.force_login(user)
+        assert (address in client.get(page).content.decode()) is shows
