@@ -229,53 +229,110 @@ STATES = (
     ),
 )
 
+_OUTCOMES = """
+    SELECT DISTINCT ON (post.affiliate_id, content, day) post.affiliate_id, post.platform_id,
+        COALESCE(decision.kind, CASE WHEN verdict.trust_effect = 'NONE' THEN 'NONE'
+            ELSE COALESCE(verdict.discrepancy_level, verdict.status) END) AS kind
+    FROM reconciliation_reconciliationlog verdict
+    JOIN reconciliation_affiliatereport claim ON claim.id = verdict.affiliate_report_id
+    JOIN campaigns_post post ON post.id = verdict.post_id
+    JOIN campaigns_campaign campaign ON campaign.id = post.campaign_id
+    CROSS JOIN LATERAL (
+        SELECT COALESCE(post.merged_into_id, post.id) AS content, (claim.claimed_at AT TIME ZONE 'UTC')::date AS day
+    ) same
+    LEFT JOIN LATERAL (
+        SELECT event.kind FROM reconciliation_trustevent event WHERE event.verdict_id = verdict.id AND sequence > 0
+        ORDER BY sequence DESC LIMIT 1
+    ) decision ON true
+    WHERE verdict.next_look_at IS NULL AND campaign.livemode
+    ORDER BY post.affiliate_id, content, day, claim.claimed_at DESC, claim.id DESC
+"""
+_NUMBERS = """
+    count(*) FILTER (WHERE kind = 'MATCHED') AS matched, count(*) FILTER (WHERE kind = 'LOW') AS low,
+    count(*) FILTER (WHERE kind = 'MEDIUM') AS medium, count(*) FILTER (WHERE kind = 'HIGH') AS high,
+    count(*) FILTER (WHERE kind = 'POST_MISSING') AS post_missing,
+    count(*) FILTER (WHERE kind = 'INVALID_CLAIM') AS invalid_claim
+"""
+
+
+def _as_counted(row: str) -> str:
+    names = ("matched", "low", "medium", "high", "post_missing", "invalid_claim")
+    return "ARRAY[" + ", ".join(f"COALESCE({row}.{name}, 0)" for name in names) + "]::bigint[]"
+
+
 TRUST = (
     Invariant(
         "A trust event is a counted verdict of a live campaign, and each of these has one",
         """
         SELECT COALESCE(event.id, counted.id) AS id
         FROM (
-            SELECT verdict.id, verdict.post_id, verdict.trust_effect, post.affiliate_id, claim.id AS claim_id,
-                claim.claimed_at, (claim.claimed_at AT TIME ZONE 'UTC')::date AS day
+            SELECT verdict.id, verdict.post_id, verdict.trust_effect, post.affiliate_id, post.platform_id,
+                claim.id AS claim_id, claim.claimed_at, (claim.claimed_at AT TIME ZONE 'UTC')::date AS day,
+                CASE WHEN trust_effect = 'NONE' THEN 'NONE' ELSE COALESCE(discrepancy_level, verdict.status) END AS kind
             FROM reconciliation_reconciliationlog verdict
             JOIN reconciliation_affiliatereport claim ON claim.id = verdict.affiliate_report_id
             JOIN campaigns_post post ON post.id = verdict.post_id
             JOIN campaigns_campaign campaign ON campaign.id = post.campaign_id
             WHERE verdict.next_look_at IS NULL AND campaign.livemode
         ) counted
-        FULL JOIN reconciliation_trustevent event ON event.verdict_id = counted.id
-        WHERE (counted.post_id, counted.trust_effect, counted.affiliate_id, counted.claim_id, counted.claimed_at,
-                counted.day)
-            IS DISTINCT FROM (event.post_id, event.effect, event.affiliate_id, event.claim_id, event.claimed_at,
-                event.day)
+        FULL JOIN (SELECT * FROM reconciliation_trustevent WHERE sequence = 0) event ON event.verdict_id = counted.id
+        WHERE (counted.post_id, counted.trust_effect, counted.kind, counted.affiliate_id, counted.platform_id,
+                counted.claim_id, counted.claimed_at, counted.day)
+            IS DISTINCT FROM (event.post_id, event.effect, event.kind, event.affiliate_id, event.platform_id,
+                event.claim_id, event.claimed_at, event.day)
         """,
     ),
     Invariant(
-        "A trust score is a recount of the counted verdicts: each content once a day, by its latest claim",
+        "A decision counts for trust after the verdict that it stands for, and for the same claim",
         """
+        SELECT decision.id FROM reconciliation_trustevent decision
+        LEFT JOIN reconciliation_trustevent before
+            ON before.verdict_id = decision.verdict_id AND before.sequence = decision.sequence - 1
+        WHERE decision.sequence > 0
+            AND (decision.post_id, decision.affiliate_id, decision.platform_id, decision.claim_id, decision.claimed_at,
+                decision.day)
+            IS DISTINCT FROM (before.post_id, before.affiliate_id, before.platform_id, before.claim_id,
+                before.claimed_at, before.day)
+        """,
+    ),
+    Invariant(
+        "Trust is a recount of the counted verdicts: each content once a day, by its latest claim",
+        f"""
         SELECT COALESCE(counted.affiliate_id, trust.affiliate_id) AS id
-        FROM (
-            SELECT affiliate_id, count(*) AS total, count(*) FILTER (WHERE trust_effect = 'ACCURATE') AS accurate
-            FROM (
-                SELECT DISTINCT ON (post.affiliate_id, content, day) post.affiliate_id, verdict.trust_effect
-                FROM reconciliation_reconciliationlog verdict
-                JOIN reconciliation_affiliatereport claim ON claim.id = verdict.affiliate_report_id
-                JOIN campaigns_post post ON post.id = verdict.post_id
-                JOIN campaigns_campaign campaign ON campaign.id = post.campaign_id,
-                LATERAL (
-                    SELECT COALESCE(post.merged_into_id, post.id) AS content,
-                        (claim.claimed_at AT TIME ZONE 'UTC')::date AS day
-                ) same
-                WHERE verdict.next_look_at IS NULL AND campaign.livemode
-                ORDER BY post.affiliate_id, content, day, claim.claimed_at DESC, claim.id DESC
-            ) outcome
-            WHERE trust_effect <> 'NONE'
-            GROUP BY affiliate_id
-        ) counted
+        FROM (SELECT affiliate_id, {_NUMBERS} FROM ({_OUTCOMES}) outcome GROUP BY affiliate_id) counted
         FULL JOIN reconciliation_trustscore trust ON trust.affiliate_id = counted.affiliate_id
-        WHERE COALESCE(counted.total, 0) <> COALESCE(trust.total_submissions, 0)
-            OR COALESCE(counted.accurate, 0) <> COALESCE(trust.accurate_submissions, 0)
-            OR abs(trust.trust_score - COALESCE(counted.accurate::numeric / counted.total, 1)) > 0.00005
+        WHERE {_as_counted("counted")} <> {_as_counted("trust")}
+        """,
+    ),
+    Invariant(
+        "Trust on a platform is a recount of the counted verdicts on it",
+        f"""
+        SELECT COALESCE(counted.affiliate_id, share.trust_id) AS id
+        FROM (
+            SELECT affiliate_id, platform_id, {_NUMBERS} FROM ({_OUTCOMES}) outcome GROUP BY affiliate_id, platform_id
+        ) counted
+        FULL JOIN reconciliation_platformtrust share
+            ON share.trust_id = counted.affiliate_id AND share.platform_id = counted.platform_id
+        WHERE {_as_counted("counted")} <> {_as_counted("share")}
+        """,
+    ),
+    Invariant(
+        "A trust score is what its counts come to by the policy that holds",
+        """
+        SELECT affiliate_id AS id FROM reconciliation_trustscore trust
+        CROSS JOIN (SELECT trust FROM reconciliation_ruleset ORDER BY version DESC LIMIT 1) AS holds (settings)
+        CROSS JOIN LATERAL (
+            SELECT COALESCE((settings ->> 'start')::numeric, 0.5)
+                + matched * COALESCE((settings #>> '{deltas,MATCHED}')::numeric, 0.02)
+                + low * COALESCE((settings #>> '{deltas,LOW}')::numeric, 0.01)
+                + medium * COALESCE((settings #>> '{deltas,MEDIUM}')::numeric, -0.05)
+                + high * COALESCE((settings #>> '{deltas,HIGH}')::numeric, -0.15)
+                + post_missing * COALESCE((settings #>> '{deltas,POST_MISSING}')::numeric, -0.1)
+                + invalid_claim * COALESCE((settings #>> '{deltas,INVALID_CLAIM}')::numeric, -0.25) AS reached,
+                COALESCE(accurate_submissions::numeric / NULLIF(total_submissions, 0), 1) AS share
+        ) made
+        WHERE abs(trust_score - CASE WHEN settings ->> 'policy' = 'events' THEN LEAST(GREATEST(reached, 0), 1)
+            ELSE share END) > 0.00005
         """,
     ),
 )

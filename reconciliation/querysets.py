@@ -8,8 +8,23 @@ from uuid import UUID
 
 from django.apps import apps
 from django.db import connection, models
-from django.db.models import Aggregate, Count, Exists, F, Max, Min, OrderBy, OuterRef, Prefetch, Q, Subquery, Sum, Value
-from django.db.models.functions import Coalesce
+from django.db.models import (
+    Aggregate,
+    Count,
+    Exists,
+    F,
+    Max,
+    Min,
+    OrderBy,
+    OuterRef,
+    Prefetch,
+    Q,
+    Subquery,
+    Sum,
+    Value,
+    Window,
+)
+from django.db.models.functions import Coalesce, RowNumber
 
 from config import clock
 from config.bulk import array, read_rows
@@ -80,6 +95,21 @@ class PlatformReportQuerySet(AppendOnlyQuerySet):
     def visible_to(self, user: "User | AnonymousUser") -> Self:
         """Those of posts this user may see."""
         return self.filter(post__in=_visible_posts(user))
+
+
+class TrustEventQuerySet(AppendOnlyQuerySet):
+    """Outcomes as trust reads them."""
+
+    def counting(self) -> Self:
+        """Of these, the latest of each content and day, where it is a matter of trust."""
+        place = Window(
+            RowNumber(),
+            partition_by=[Coalesce("post__merged_into_id", "post_id"), "day"],
+            order_by=["-claimed_at", "-claim_id", "-sequence"],
+        )
+        latest = self.annotate(place=place).filter(place=1)
+        found: Self = self.model._default_manager.filter(pk__in=latest.values("pk")).exclude(kind="NONE")
+        return found
 
 
 class ReconciliationLogQuerySet(AppendOnlyQuerySet):

@@ -12,11 +12,13 @@ from reconciliation.models import (
     AffiliateReport,
     PlatformReport,
     PlatformReportBody,
+    PlatformTrust,
     ReconciliationLog,
     ReportEvidence,
     TrustEvent,
     TrustScore,
 )
+from reconciliation.trust import KINDS
 
 
 class EvidenceInline(ClosedInline):
@@ -127,9 +129,19 @@ class ReconciliationLogAdmin(ExportedAdmin, LookedAtAdmin):
         return money(verdict.money_at_risk, verdict.currency)
 
 
+_OUTCOMES = tuple(kind.lower() for kind in KINDS)
+
+
+class PlatformTrustInline(ClosedInline):
+    model = PlatformTrust
+    fields = ("platform", "accurate_submissions", "total_submissions", *_OUTCOMES)
+
+
 @admin.register(TrustScore)
 class TrustScoreAdmin(ClosedAdmin):
     list_display = ("affiliate", "trust_score", "accurate_submissions", "total_submissions", "updated_at")
+    inlines = (PlatformTrustInline,)
+    fields = ("affiliate", "trust_score", ("accurate_submissions", "total_submissions"), _OUTCOMES, "updated_at")
     list_select_related = ("affiliate",)
     search_fields = ("affiliate__name",)
     ordering = ("trust_score", "affiliate__name")
@@ -143,8 +155,8 @@ class TrustScoreAdmin(ClosedAdmin):
 
 @admin.register(TrustEvent)
 class TrustEventAdmin(ClosedAdmin):
-    list_display = ("claimed_at", "affiliate", "effect", post_title, "platform", "day")
+    list_display = ("claimed_at", "affiliate", "kind", "effect", post_title, "platform", "day")
     list_select_related = ("affiliate", "post__text", "post__campaign", "platform")
-    list_filter = ("effect", "platform")
+    list_filter = ("kind", "effect", "platform")
     search_fields = ("affiliate__name", "post__url")
     ordering = ("-claimed_at", "-claim_id")

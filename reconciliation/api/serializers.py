@@ -20,6 +20,7 @@ from reconciliation.comparison import Level, Status, TrustEffect
 from reconciliation.models import AffiliateReport, Run
 from reconciliation.quality import RULES
 from reconciliation.services.admission import Outcome
+from reconciliation.trust import KINDS, Counts, PolicyName
 
 METRICS = (Metric.VIEWS, Metric.CLICKS, Metric.CONVERSIONS)
 """What can be claimed."""
@@ -443,12 +444,47 @@ class ReceiptSerializer(Shown):
 # --- Performance
 
 
-class TrustSerializer(Shown):
-    """The share of accurate claims: each post counts once a day. 1 where nothing counts yet."""
+class IntervalSerializer(Shown):
+    """From where to where the share of accurate claims is likely to be, in 95 of 100 cases."""
+
+    low = serializers.DecimalField(5, 4)
+    high = serializers.DecimalField(5, 4)
+
+
+class OutcomesField(serializers.DictField):
+    """How many post-days came to each kind of outcome."""
+
+    child = serializers.IntegerField()
+
+    def to_representation(self, value: Counts) -> dict[str, int]:
+        return {kind.value: value.get(kind, 0) for kind in KINDS}
+
+
+class TrustFiguresSerializer(Shown):
+    """A score with its counts: each post counts once a day. By `accuracy` it is the share of accurate claims, and 1
+    where nothing counts yet; then there is no interval."""
 
     trust_score = serializers.DecimalField(5, 4, source="score")
     total_submissions = serializers.IntegerField(source="total")
     accurate_submissions = serializers.IntegerField(source="accurate")
+    outcomes = OutcomesField(source="counts")
+    interval = IntervalSerializer(allow_null=True)
+
+
+class TrustSerializer(TrustFiguresSerializer):
+    """The same with the policy it was made by, what it says in words, and what would raise it."""
+
+    policy = serializers.ChoiceField([each.value for each in PolicyName], source="policy.name")
+    summary = serializers.CharField()
+    to_raise = serializers.CharField()
+
+
+class TrustDaySerializer(Shown):
+    """The outcomes of the claims of a day, and the score with all until then."""
+
+    day = serializers.DateField()
+    trust_score = serializers.DecimalField(5, 4, source="score")
+    outcomes = OutcomesField(source="counts")
 
 
 class CountsSerializer(Shown):
@@ -461,16 +497,18 @@ class CountsSerializer(Shown):
 
 
 class PlatformCountsSerializer(CountsSerializer):
-    """The claims on one platform."""
+    """The claims on one platform, and the trust that they come to."""
 
     platform = serializers.CharField()
+    trust = TrustFiguresSerializer()
 
 
 class TrustChangeSerializer(Shown):
-    """The latest verdict that counts for trust, and why."""
+    """A verdict that counts for trust, and why."""
 
     at = serializers.DateTimeField(source="created_at")
     trust_effect = serializers.ChoiceField([each.value for each in TrustEffect], source="effect")
+    outcome = serializers.ChoiceField([each.value for each in KINDS], source="kind")
     post = serializers.UUIDField(source="post_id")
     result = serializers.UUIDField(source="verdict_id")
     explanation = serializers.CharField(source="verdict.explanation")
@@ -480,7 +518,20 @@ class PerformanceSerializer(Shown):
     """How far an affiliate's claims can be relied on. Advertisers' people see what their own campaigns' claims say."""
 
     affiliate = NamedSerializer()
-    trust = TrustSerializer()
+    trust = TrustSerializer(source="reliance.trust")
+    overall_score = serializers.DecimalField(
+        5,
+        4,
+        source="reliance.overall_score",
+        allow_null=True,
+        help_text="Of all campaigns; null before anything counts.",
+    )
     claims = CountsSerializer()
     platforms = PlatformCountsSerializer(many=True)
     latest_change = TrustChangeSerializer(allow_null=True)
+    reasons = TrustChangeSerializer(
+        many=True, source="reliance.reasons", help_text="The latest 20 that count, the newest first."
+    )
+    history = TrustDaySerializer(
+        many=True, source="reliance.history", help_text="Of the last 90 days those that count, the oldest first."
+    )

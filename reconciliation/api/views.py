@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q
 from django.shortcuts import get_object_or_404
 from django.utils.functional import cached_property
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -49,7 +48,7 @@ from reconciliation.models import AffiliateReport, Finding, PlatformReport, Reco
 from reconciliation.receipts import canonical, digest
 from reconciliation.services import admission, runs, submission, withdrawing
 from reconciliation.services.forecasts import forecasts
-from reconciliation.services.performance import performance
+from reconciliation.services.performance import known_to, performance
 from reconciliation.services.recorded import Recording
 
 EVOLUTION_LIMIT = 200
@@ -172,10 +171,7 @@ class OfAffiliate(ShowsVerdicts):
     @cached_property
     def affiliate(self) -> Affiliate:
         """Raises Http404 for one the caller has nothing to do with."""
-        user = self.request.user
-        in_own_campaigns = Exists(Post.objects.visible_to(user).filter(affiliate=OuterRef("pk")))
-        known = Affiliate.objects.filter(Q(pk__in=Affiliate.objects.visible_to(user).values("pk")) | in_own_campaigns)
-        found: Affiliate = get_object_or_404(known, pk=self.kwargs["affiliate_id"])
+        found: Affiliate = get_object_or_404(known_to(self.request.user), pk=self.kwargs["affiliate_id"])
         return found
 
     def posts(self) -> PostQuerySet:
@@ -202,7 +198,7 @@ class AffiliatePerformance(OfAffiliate):
     serializer_class = PerformanceSerializer
 
     def get(self, request: Request, affiliate_id: UUID) -> Response:
-        """Trust with the counts behind it, claims by verdict and platform, and the latest change of trust."""
+        """Trust with the counts behind it, overall and by platform, its history and reasons, and claims by verdict."""
         found = performance(affiliate=self.affiliate, posts=self.posts())
         return Response(self.get_serializer(found).data)
 

@@ -13,7 +13,7 @@ from reconciliation.models.imports import Import, ImportPart, ImportRow
 from reconciliation.models.ledger import Block, SealedReceipt
 from reconciliation.models.quality import Finding, Unexamined, UsualViews
 from reconciliation.models.standing import AffiliateRollUp, DayRollUp, PostState
-from reconciliation.models.trust import TrustEvent, TrustScore
+from reconciliation.models.trust import PlatformTrust, TrustEvent, TrustScore
 from reconciliation.models.work import Heartbeat, Job, Run, RunJob
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Job",
     "PlatformReport",
     "PlatformReportBody",
+    "PlatformTrust",
     "PostState",
     "ReconciliationLog",
     "ReportEvidence",

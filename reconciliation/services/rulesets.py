@@ -12,6 +12,8 @@ from reconciliation.errors import RulesRefusedError
 from reconciliation.models import RuleSet
 from reconciliation.quality import QualityRules, parse_quality
 from reconciliation.rules import DEFAULT_CELLS, RuleMatrix, RuleMatrixError, parse_matrix, with_campaign_cells
+from reconciliation.services import trusting
+from reconciliation.trust import Policy, parse_trust
 
 _parsed: dict[UUID, RuleMatrix] = {}
 _quality: dict[UUID, QualityRules] = {}
@@ -42,30 +44,39 @@ def quality_of(ruleset_id: UUID) -> QualityRules:
     return _quality[ruleset_id]
 
 
+def policy_of(ruleset: RuleSet) -> Policy:
+    """How trust is counted by a version."""
+    return parse_trust(ruleset.trust)
+
+
 @transaction.atomic
 def save_version(
     *,
     by: User | None,
     cells: list[dict[str, Any]] | None = None,
     quality: dict[str, Any] | None = None,
+    trust: dict[str, Any] | None = None,
 ) -> RuleSet:
     """Write a new version; what is None stays as it is. Raises RulesRefusedError; writing what already holds gives the
-    current version back."""
+    current version back. Where trust is counted otherwise from now on, all scores follow in the same transaction."""
     take_turn("ruleset")
     newest = current()
     parts = {
         "cells": newest.cells if cells is None else cells,
         "quality": newest.quality if quality is None else quality,
-        "trust": newest.trust,
+        "trust": newest.trust if trust is None else trust,
     }
     try:
         parse_matrix(parts["cells"])
         parse_quality(parts["quality"])
+        policy = parse_trust(parts["trust"])
     except RuleMatrixError as error:
         raise RulesRefusedError(error.reason, field=error.field) from error
     if all(getattr(newest, name) == part for name, part in parts.items()):
         return newest
     ruleset = RuleSet.objects.create(version=newest.version + 1, created_by=by, **parts)
+    if policy != policy_of(newest):
+        trusting.rescore(policy)
     audit(actor=by, action="ruleset.saved", row=ruleset, changes={"version": ruleset.version})
     return ruleset
 

@@ -7,6 +7,7 @@ tables, one transaction a chunk. It knows no column by name but those it joins b
 import psycopg
 from django.db import connection, transaction
 
+from reconciliation.trust import KINDS
 from tests.bench.harness import execute, fetch
 
 CHUNK = 1_000
@@ -26,17 +27,23 @@ CHANGED = {
 }
 """What settling changes, and the column that names the post."""
 JOBS, HINTS = "reconciliation_job", "django_q_ormq"
-SCORES = """
-    INSERT INTO reconciliation_trustscore AS row
-        (affiliate_id, trust_score, total_submissions, accurate_submissions, updated_at)
-    SELECT affiliate_id, 1, count(*), count(*) FILTER (WHERE effect = 'ACCURATE'), now()
-    FROM stage_reconciliation_trustevent WHERE chunk = %s AND effect <> 'NONE' GROUP BY affiliate_id
-    ON CONFLICT (affiliate_id) DO UPDATE SET
-        total_submissions = row.total_submissions + EXCLUDED.total_submissions,
-        accurate_submissions = row.accurate_submissions + EXCLUDED.accurate_submissions,
-        trust_score = (row.accurate_submissions + EXCLUDED.accurate_submissions)::numeric
-            / GREATEST(row.total_submissions + EXCLUDED.total_submissions, 1),
+_KINDS = [kind.lower() for kind in KINDS]
+_COUNTED = ", ".join(f"count(*) FILTER (WHERE kind = '{kind}')" for kind in KINDS)
+_ADDED_UP = ", ".join(f"{name} = row.{name} + EXCLUDED.{name}" for name in _KINDS)
+SCORES = f"""
+    INSERT INTO reconciliation_trustscore AS row (affiliate_id, trust_score, updated_at, {", ".join(_KINDS)})
+    SELECT affiliate_id, 1, now(), {_COUNTED}
+    FROM stage_reconciliation_trustevent WHERE chunk = %s AND kind <> 'NONE' GROUP BY affiliate_id
+    ON CONFLICT (affiliate_id) DO UPDATE SET {_ADDED_UP},
+        trust_score = (row.accurate_submissions + EXCLUDED.matched + EXCLUDED.low)::numeric
+            / GREATEST(row.total_submissions + {" + ".join(f"EXCLUDED.{name}" for name in _KINDS)}, 1),
         updated_at = EXCLUDED.updated_at
+"""
+SHARES = f"""
+    INSERT INTO reconciliation_platformtrust AS row (trust_id, platform_id, {", ".join(_KINDS)})
+    SELECT affiliate_id, platform_id, {_COUNTED}
+    FROM stage_reconciliation_trustevent WHERE chunk = %s AND kind <> 'NONE' GROUP BY affiliate_id, platform_id
+    ON CONFLICT (trust_id, platform_id) DO UPDATE SET {_ADDED_UP}
 """
 
 
@@ -82,7 +89,7 @@ def write(database: str) -> int:
 def _statements() -> list[str]:
     found = [_insertion(table, table) for table in ADDED]
     found += [_update(table, key) for table, key in CHANGED.items()]
-    found += [_update(JOBS, "id"), _insertion(JOBS, "next"), SCORES, _insertion(HINTS, HINTS)]
+    found += [_update(JOBS, "id"), _insertion(JOBS, "next"), SCORES, SHARES, _insertion(HINTS, HINTS)]
     return found
 
 

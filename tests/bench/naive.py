@@ -15,6 +15,7 @@ from reconciliation.models import (
     Job,
     PlatformReport,
     PlatformReportBody,
+    PlatformTrust,
     PostState,
     ReconciliationLog,
     TrustEvent,
@@ -22,7 +23,7 @@ from reconciliation.models import (
 )
 from reconciliation.receipts import KeptTerms
 from reconciliation.services import rulesets
-from reconciliation.trust import score
+from reconciliation.trust import Kind, Policy, kind_of
 from tests.bench.harness import use
 from tests.bench.world import canned
 
@@ -122,6 +123,7 @@ def _settle_one(job_id: object) -> None:
 
 def _count_for_trust(verdict: ReconciliationLog) -> None:
     post, claim = verdict.post, verdict.affiliate_report
+    kind = kind_of(verdict.status, verdict.discrepancy_level, verdict.trust_effect)
     TrustEvent.objects.create(
         verdict=verdict,
         affiliate_id=post.affiliate_id,
@@ -131,9 +133,13 @@ def _count_for_trust(verdict: ReconciliationLog) -> None:
         claimed_at=claim.claimed_at,
         claim_id=claim.pk,
         effect=verdict.trust_effect,
+        kind=kind,
     )
     trust, _ = TrustScore.objects.select_for_update().get_or_create(affiliate_id=post.affiliate_id)
-    trust.total_submissions += 1
-    trust.accurate_submissions += verdict.trust_effect == "ACCURATE"
-    trust.trust_score = score(accurate=trust.accurate_submissions, total=trust.total_submissions)
+    share, _ = PlatformTrust.objects.get_or_create(trust=trust, platform_id=post.platform_id)
+    if kind != Kind.NONE:
+        for counts in (trust, share):
+            setattr(counts, kind.lower(), getattr(counts, kind.lower()) + 1)
+    trust.trust_score = Policy().score(trust.counts)
     trust.save()
+    share.save()

@@ -121,7 +121,14 @@ SABOTAGE = {
     "A trust event is a counted verdict of a live campaign, and each of these has one": (
         "DELETE FROM reconciliation_trustevent WHERE verdict_id = {verdict}"
     ),
-    "A trust score is a recount of the counted verdicts: each content once a day, by its latest claim": (
+    "A decision counts for trust after the verdict that it stands for, and for the same claim": (
+        "UPDATE reconciliation_trustevent SET sequence = 2 WHERE verdict_id = {verdict}"
+    ),
+    "Trust is a recount of the counted verdicts: each content once a day, by its latest claim": (
+        "UPDATE reconciliation_trustscore SET low = low + 1"
+    ),
+    "Trust on a platform is a recount of the counted verdicts on it": "DELETE FROM reconciliation_platformtrust",
+    "A trust score is what its counts come to by the policy that holds": (
         "UPDATE reconciliation_trustscore SET trust_score = 0.5002"
     ),
     "Blocks are numbered from 1 without a gap, and each names the hash of the one before": (

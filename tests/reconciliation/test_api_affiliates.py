@@ -124,16 +124,28 @@ def test_a_query_that_makes_no_sense_is_refused(own, submissions, query):
 # --- Performance
 
 
+def _figures(found):
+    trust = found["trust"]
+    return trust["trust_score"], trust["total_submissions"], trust["accurate_submissions"]
+
+
 def test_performance_shows_trust_with_its_counts_and_the_latest_change(own, claims, performance, affiliate):
     found = own.get(performance).json()
     score = TrustScore.objects.get(affiliate=affiliate)
     assert found["affiliate"] == {"id": str(affiliate.pk), "name": affiliate.name}
+    outcomes = {"MATCHED": 2, "LOW": 0, "MEDIUM": 0, "HIGH": 1, "POST_MISSING": 0, "INVALID_CLAIM": 0}
     assert found["trust"] == {
         "trust_score": str(score.trust_score),
         "total_submissions": score.total_submissions,
         "accurate_submissions": score.accurate_submissions,
+        "outcomes": outcomes,
+        "interval": {"low": "0.2077", "high": "0.9385"},
+        "policy": "accuracy",
+        "summary": "0.67 from 3 posts: too few to tell, 0.21 to 0.94 are likely.",
+        "to_raise": "1 more accurate post brings it from 0.67 to 0.75.",
     }
-    assert found["trust"]["trust_score"] == "0.6667"
+    assert found["overall_score"] == found["trust"]["trust_score"] == "0.6667"
+    assert found["history"] == [{"day": "2026-11-20", "trust_score": "0.6667", "outcomes": outcomes}]
     assert found["claims"] == {
         "claims": 5,
         "open": 1,
@@ -145,10 +157,16 @@ def test_performance_shows_trust_with_its_counts_and_the_latest_change(own, clai
         ("x", 2, 1),
         ("youtube", 2, 0),
     ]
+    scores = {row["platform"]: row["trust"]["trust_score"] for row in found["platforms"]}
+    assert scores == {"reddit": "1.0000", "x": "1.0000", "youtube": "0.5000"}
+    assert [row["trust"]["total_submissions"] for row in found["platforms"]] == [0, 1, 2]
     latest = ReconciliationLog.objects.get(post__platform__slug="x")
+    assert [row["outcome"] for row in found["reasons"]] == ["MATCHED", "HIGH", "MATCHED"]
+    assert found["latest_change"] == found["reasons"][0]
     assert found["latest_change"] == {
         "at": latest.processed_at.isoformat().replace("+00:00", "Z"),
         "trust_effect": "ACCURATE",
+        "outcome": "MATCHED",
         "post": str(latest.post_id),
         "result": str(latest.pk),
         "explanation": latest.explanation,
@@ -158,10 +176,12 @@ def test_performance_shows_trust_with_its_counts_and_the_latest_change(own, clai
 def test_advertisers_people_see_what_their_own_campaigns_say(member, staff, own, claims, performance):
     assert staff.get(performance).json() == own.get(performance).json()
     found = member.get(f"{performance}/").json()
-    assert found["trust"] == {"trust_score": "0.5000", "total_submissions": 2, "accurate_submissions": 1}
+    assert _figures(found) == ("0.5000", 2, 1)
+    assert found["overall_score"] == "0.6667"
     assert (found["claims"]["claims"], found["claims"]["open"]) == (3, 0)
     assert [row["platform"] for row in found["platforms"]] == ["reddit", "youtube"]
-    assert found["latest_change"]["trust_effect"] == "INACCURATE"
+    assert [row["outcome"] for row in found["reasons"]] == ["HIGH", "MATCHED"]
+    assert [row["outcomes"]["MATCHED"] for row in found["history"]] == [1]
 
 
 def test_repeating_an_honest_claim_earns_nothing(own, claim, drain_all, world_post, affiliate, ours, performance):
@@ -172,13 +192,15 @@ def test_repeating_an_honest_claim_earns_nothing(own, claim, drain_all, world_po
             claim(affiliate, ours, post, figure)
             drain_all()
     found = own.get(performance).json()
-    assert found["trust"] == {"trust_score": "1.0000", "total_submissions": 1, "accurate_submissions": 1}
+    assert _figures(found) == ("1.0000", 1, 1)
     assert found["claims"]["claims"] == 4
 
 
 def test_who_has_claimed_nothing_yet_has_full_trust(own, performance):
     found = own.get(performance).json()
-    assert found["trust"] == {"trust_score": "1.0000", "total_submissions": 0, "accurate_submissions": 0}
+    assert _figures(found) == ("1.0000", 0, 0)
+    assert (found["trust"]["interval"], found["overall_score"]) == (None, None)
+    assert (found["reasons"], found["history"]) == ([], [])
     assert (found["claims"]["claims"], found["platforms"], found["latest_change"]) == (0, [], None)
 
 
@@ -214,10 +236,13 @@ def test_what_is_no_identifier_is_no_address(staff, segment):
 def test_reading_takes_few_queries_however_much_there_is(
     own, member, staff, claim, affiliate, ours, world_post, claims, submissions, performance, drain_all
 ):
-    """Key, affiliate, own advertisers, posts; or trust, verdicts, open claims and the latest change."""
+    """Key, affiliate, own advertisers, posts; or rules, trust, its reasons, verdicts and open claims."""
     for index in range(2, 4):
         assert (queries(own, submissions), queries(member, submissions), queries(staff, submissions)) == (5, 5, 4)
         assert (queries(own, performance), queries(member, performance), queries(staff, performance)) == (7, 7, 6)
+        assert (queries(own, performance), queries(member, performance), queries(staff, performance)) == (9, 7, 6)
+        assert (queries(own, submissions), queries(member, submissions), queries(staff, submissions)) == (7, 5, 4)
+        assert (queries(own, performance), queries(member, performance), queries(staff, performance)) == (10, 8, 7)
         with clock.at(TODAY + timedelta(hours=index * 3)):
             claim(affiliate, ours, world_post("youtube", index), 1)
             drain_all()

@@ -21,7 +21,7 @@ from campaigns.models import Enrolment, Post
 from config import clock
 from config.ids import new_id
 from platforms.models import Connection
-from reconciliation.comparison import Figures, TrustEffect
+from reconciliation.comparison import Figures
 from reconciliation.errors import BusyError
 from reconciliation.models import (
     AffiliateReport,
@@ -37,7 +37,7 @@ from reconciliation.querysets import JobQuerySet, NextLook
 from reconciliation.services import draining, identifying, jobs, runs, submission
 from reconciliation.services.merging import merge, merge_twins
 from reconciliation.services.settling import found, settle
-from reconciliation.trust import Outcome, accuracy
+from reconciliation.trust import Kind, Outcome, Policy, tally
 from tests.factories import TODAY, AffiliateFactory, CampaignFactory, PostFactory, UserFactory
 from tests.invariants import broken
 from tests.reconciliation.support import lane_of, leased
@@ -241,17 +241,17 @@ def test_trust_equals_a_recount_whoever_settled_when(claim, world_post, sandbox,
 
     assert sum(together(*(lambda worker=worker: settle_share(worker) for worker in range(8)))) == 48
     for who, total in ((affiliate, 42), (other, 6)):
-        recount = accuracy(
-            Outcome(str(event.post_id), event.day, event.claimed_at, str(event.claim_id), TrustEffect(event.effect))
-            for event in TrustEvent.objects.filter(affiliate=who)
+        recounted = tally(
+            Outcome(
+                each.post_id, each.platform_id, each.day, each.claimed_at, each.claim_id, each.sequence, Kind(each.kind)
+            )
+            for each in TrustEvent.objects.filter(affiliate=who)
         )
         kept = TrustScore.objects.get(affiliate=who)
-        assert (kept.trust_score, kept.total_submissions, kept.accurate_submissions) == (
-            recount.score,
-            recount.total,
-            recount.accurate,
-        )
-        assert recount.total == total
+        counted = {kind: number for (_, kind), number in recounted.items()}
+        assert {kind: number for kind, number in kept.counts.items() if number} == counted
+        assert kept.platforms.get().counts == kept.counts
+        assert (kept.total_submissions, kept.trust_score) == (total, Policy().score(counted))
 
 
 def test_several_workers_on_one_lane_settle_everything_once(claim, world_post, sandbox):

@@ -21,6 +21,7 @@ from reconciliation.rules import CLAIMABLE
 from reconciliation.services import examining, trusting
 from reconciliation.services.settling.judging import Judged, Look, standing_after
 from reconciliation.services.trusting import NewEvent
+from reconciliation.trust import kind_of
 
 _SNAPSHOT = (
     "id", "created_at", "post", "connection", "availability", "deleted", "denial", "views", "likes", "comments",
@@ -44,6 +45,7 @@ _TRUST_EVENT = (
     "claimed_at",
     "claim_id",
     "effect",
+    "kind",
 )
 
 
@@ -100,10 +102,10 @@ def _verdict_row(look: Look, judged: Judged, ruleset_id: UUID, now: datetime) ->
 
 
 def _trust_event(look: Look, judged: Judged, now: datetime) -> tuple[object, ...]:
-    claim, post = judged.claim, look.post
+    claim, post, verdict = judged.claim, look.post, judged.verdict
     return (
         new_id(), now, judged.id, post.affiliate_id, post.id, post.platform_id, _day(judged), claim.claimed_at,
-        claim.id, judged.verdict.trust_effect,
+        claim.id, verdict.trust_effect, kind_of(verdict.status, verdict.level, verdict.trust_effect),
     )  # fmt: skip
 
 
