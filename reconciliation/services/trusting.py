@@ -79,24 +79,24 @@ def count_decision(*, verdict: ReconciliationLog, status: str, level: str | None
     """Let what was decided in the place of a counted verdict count for trust instead of it, as if it had been so from
     the start. In the caller's transaction; what was claimed in test mode has no effect either way.
     """
-    affiliate_id = verdict.post.affiliate_id
-    _locked([affiliate_id])
-    so_far = TrustEvent.objects.filter(verdict=verdict).order_by("-sequence").first()
-    if so_far is None:
+    events = TrustEvent.objects.filter(verdict=verdict).order_by("sequence")
+    own = events.first()
+    if own is None:
         return
+    _locked([own.affiliate_id])
     TrustEvent.objects.create(
         verdict=verdict,
-        sequence=so_far.sequence + 1,
-        affiliate_id=so_far.affiliate_id,
-        post_id=so_far.post_id,
-        platform_id=so_far.platform_id,
-        day=so_far.day,
-        claimed_at=so_far.claimed_at,
-        claim_id=so_far.claim_id,
+        sequence=events.count(),
+        affiliate_id=own.affiliate_id,
+        post_id=own.post_id,
+        platform_id=own.platform_id,
+        day=own.day,
+        claimed_at=own.claimed_at,
+        claim_id=own.claim_id,
         effect=effect,
         kind=kind_of(status, level, effect),
     )
-    recount([affiliate_id])
+    recount([own.affiliate_id])
 
 
 def recount(affiliate_ids: Iterable[UUID]) -> None:
