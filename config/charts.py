@@ -6,6 +6,7 @@ A figure that is not known breaks its line: it is never drawn as zero.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import groupby
 
 HEIGHT_PX = 212
@@ -93,6 +94,24 @@ def line_chart(points: Sequence[ChartPoint]) -> ChartGeometry:
         axis=tuple(_axis(points, xs)),
         bands=tuple(Band(round(x - width / 2, 2), round(width, 2), p) for x, p in zip(xs, points, strict=True)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """A share that stays as it is until it changes: an SVG path in a box of 100 × `height_px`, 1 at its top."""
+
+    path: str
+    height_px: int = 72
+
+
+def step_line(changes: Sequence[tuple[float, Decimal]]) -> Steps:
+    """From the first of these changes to the right edge; each is a position across in percent, and the share from there
+    on, from 0 to 1."""
+    drawn = Steps("")
+    top, bottom = 2, drawn.height_px - 2
+    corners = [(x_pct, round(bottom - (bottom - top) * float(share), 2)) for x_pct, share in changes]
+    path = "".join(f"{'H' if n else 'M'}{x:g}{'V' if n else ' '}{y:g}" for n, (x, y) in enumerate(corners))
+    return Steps(f"{path}H100" if path else "")
 
 
 def compact(figure: int) -> str:

@@ -190,7 +190,7 @@ class Trust:
         now = f"{self.score:.2f}"
         aim = (Decimal(now) // _STEP + 1) * _STEP
         if self.score == 1:
-            return "It can’t be higher." if self.total else "Nothing counts yet: the first post that is judged does."
+            return "It can’t be higher." if self.total else "The first post that is judged does."
         if aim > 1:
             return "It can hardly be higher."
         needed = self._needed(Fraction(aim))

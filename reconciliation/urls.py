@@ -17,6 +17,7 @@ urlpatterns = [
     path("campaigns/<uuid:pk>/<slug:move>/", views.campaign_move, name="campaign-move"),
     path("posts/<uuid:pk>/", views.post, name="post"),
     path("posts/<uuid:pk>/reconcile/", views.reconcile_post, name="post-reconcile"),
+    path("affiliates/<uuid:pk>/trust/", views.affiliate_trust, name="trust"),
     path("runs/<uuid:pk>/", views.run_progress, name="run"),
     path("runs/<uuid:pk>/cancel/", views.run_cancel, name="run-cancel"),
     path("discrepancies/", views.discrepancies, name="discrepancies"),

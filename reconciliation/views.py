@@ -38,8 +38,10 @@ from reconciliation.pages.filters import PostFilter, PostList, as_uuid, status_o
 from reconciliation.pages.history import history
 from reconciliation.pages.notices import notices
 from reconciliation.pages.terms import terms
+from reconciliation.pages.trust import trust_panel
 from reconciliation.services import rulesets, runs, withdrawing
 from reconciliation.services.forecasts import forecasts
+from reconciliation.services.performance import known_to, reliance
 from reconciliation.sums import OVER_CLAIMED
 
 CAMPAIGNS_A_PAGE, POSTS_A_PAGE = 25, 50
@@ -272,6 +274,24 @@ def _history(found: Post, *, with_receipts: bool) -> dict[str, Any]:
         with_receipts=with_receipts,
     )
     return {"events": events, "snapshots": snapshots}
+
+
+@login_required
+@require_safe
+def affiliate_trust(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
+    """How far an affiliate can be relied on: for a panel on other pages, or as a page of its own. Advertisers' people
+    see the score, and what their own campaigns say."""
+    affiliate = get_object_or_404(known_to(request.user), pk=pk)
+    found = reliance(affiliate=affiliate, posts=Post.objects.visible_to(request.user).filter(affiliate=affiliate))
+    is_own = affiliate.user_id == request.user.pk
+    context = {
+        "affiliate": affiliate,
+        "trust": trust_panel(found),
+        "is_own": is_own,
+        "is_whole": is_own or request.user.is_staff,
+        "overall": found.overall_score,
+    }
+    return render(request, f"reconciliation/{'_trust' if request.htmx else 'trust'}.html", context)
 
 
 @login_required

@@ -42,12 +42,15 @@ class Reliance:
     """Trust from the posts that somebody may see: now, by platform (a slug), over the last days, and for what reasons.
 
     `overall_score` is the affiliate's score from all of their posts, None before anything counts. `reasons` are the
-    latest outcomes that count, the newest first.
+    latest outcomes that count, the newest first. `history` begins after the day `since`, when the score was
+    `score_before`, None where nothing counted until then.
     """
 
     trust: Trust
     by_platform: dict[str, Trust]
     overall_score: Decimal | None
+    since: date
+    score_before: Decimal | None
     history: Sequence[TrustDay]
     reasons: Sequence[TrustEvent]
 
@@ -114,6 +117,8 @@ def reliance(*, affiliate: Affiliate, posts: PostQuerySet) -> Reliance:
         trust=Trust(policy, overall),
         by_platform={platform: Trust(policy, counts) for platform, counts in sorted(platforms.items())},
         overall_score=kept.trust_score if kept and kept.total_submissions else None,
+        since=since,
+        score_before=policy.score(earlier) if earlier else None,
         history=course(earlier, days, policy),
         reasons=list(outcomes.select_related("verdict").order_by("-created_at", "-id")[:LATEST_REASONS]),
     )

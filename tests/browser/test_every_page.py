@@ -44,6 +44,7 @@ def _pages(stage: Any) -> dict[str, str]:
         "edit": reverse("dashboard:campaign-edit", args=[campaign]),
         "post": reverse("dashboard:post", args=[stage.posts["high"].pk]),
         "waiting post": reverse("dashboard:post", args=[stage.posts["pending"].pk]),
+        "trust": reverse("dashboard:trust", args=[stage.mila.pk]),
         "imports": reverse("dashboard:imports"),
         "checked file": reverse("dashboard:import", args=[_checked_file(stage).pk]),
         "discrepancies": reverse("dashboard:discrepancies"),

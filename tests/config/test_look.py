@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config import clock
-from config.charts import HEIGHT_PX, ChartPoint, compact, line_chart
+from config.charts import HEIGHT_PX, ChartPoint, compact, line_chart, step_line
 from config.templatetags import look
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -269,6 +269,11 @@ def test_the_grid_has_round_figures_with_room_for_the_highest(highest: int, labe
     chart = line_chart([ChartPoint("1 Nov", highest, None), ChartPoint("2 Nov", 0, None)])
     assert [line.label.replace("\N{NO-BREAK SPACE}", " ") for line in chart.grid] == labels
     assert chart.grid[0].y_px < chart.grid[-1].y_px
+
+
+def test_a_share_stays_as_it_is_until_it_changes():
+    assert step_line([(0, Decimal("0.5")), (40, Decimal(1)), (99.5, Decimal(0))]).path == "M0 36H40V2H99.5V70H100"
+    assert step_line([]).path == ""
 
 
 def test_the_axis_names_the_ends_and_two_days_between():

@@ -183,7 +183,7 @@ STRICT = parse_trust({"policy": "events", "deltas": {"MATCHED": "0"}})
 @pytest.mark.parametrize(
     ("found", "to_raise"),
     [
-        (trust(), "Nothing counts yet: the first post that is judged does."),
+        (trust(), "The first post that is judged does."),
         (trust(matched=4), "It can’t be higher."),
         (trust(matched=85, high=15), "50 more accurate posts bring it from 0.85 to 0.90."),
         (trust(matched=1, high=1), "1 more accurate post brings it from 0.50 to 0.67."),

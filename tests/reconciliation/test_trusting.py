@@ -138,7 +138,7 @@ def computed() -> dict[Any, Any]:
             if each.affiliate_id == affiliate_id
         ).items():
             shares.setdefault(platform_id, Counter())[kind] += number
-        counts = {kind: sum(share[kind] for share in shares.values()) for kind in KINDS}
+        counts: dict[Kind, int] = {kind: sum(share[kind] for share in shares.values()) for kind in KINDS}
         found[affiliate_id] = (policy.score(counts), counts)
         found |= {(affiliate_id, pk): {kind: share[kind] for kind in KINDS} for pk, share in shares.items()}
     return found
