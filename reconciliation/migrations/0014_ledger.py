@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('campaigns', '0007_room_to_change'),
-        ('reconciliation', '0016_findings'),
+        ('reconciliation', '0013_findings'),
     ]
 
     operations = [

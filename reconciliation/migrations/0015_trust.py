@@ -60,7 +60,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("platforms", "0003_account_checks"),
-        ("reconciliation", "0012_rule_set_parts"),
+        ("reconciliation", "0014_ledger"),
     ]
     operations = [
         migrations.AddField(
