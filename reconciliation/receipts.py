@@ -133,10 +133,20 @@ def derive(receipt: Receipt) -> dict[str, Any]:
 
     Raises ValueError, or another error that says that the receipt is not one that judging could have left.
     """
+    rules, lags, rates = _read_rules(canonical(receipt["rules"]))
+    return _judged(judged_by(receipt, rules, lags, impossible=receipt["inputs"]["impossible"]), rates)
+
+
+def kept_lags(receipt: Receipt) -> Mapping[str, Lag]:
+    """The windows that held."""
+    return _read_rules(canonical(receipt["rules"]))[1]
+
+
+def judged_by(receipt: Receipt, rules: Rules, lags: Mapping[str, Lag], *, impossible: str) -> Verdict:
+    """What a receipt's inputs come to by these rules. Raises as `derive`."""
     inputs = receipt["inputs"]
     claim, snapshot = inputs["claim"], inputs["snapshot"]
-    rules, lags, rates = _read_rules(canonical(receipt["rules"]))
-    verdict = judge(
+    return judge(
         Claim(
             Figures(claim["claimed_views"], claim["claimed_clicks"], claim["claimed_conversions"]),
             datetime.fromisoformat(claim["claimed_at"]),
@@ -155,9 +165,8 @@ def derive(receipt: Receipt) -> dict[str, Any]:
         rules=rules,
         lags=lags,
         looks=Looks(tuple(map(Status, inputs["previous"])), seen_live=inputs["seen_live"]),
-        impossible=inputs["impossible"],
+        impossible=impossible,
     )
-    return _judged(verdict, rates)
 
 
 def differences(receipt: Receipt) -> dict[str, tuple[object, object]]:

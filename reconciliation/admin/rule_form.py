@@ -49,11 +49,12 @@ class RuleForm(forms.Form):
     """What a new version says. `based_on` is the version that the person saw."""
 
     based_on = forms.IntegerField(widget=forms.HiddenInput)
+    days = forms.ChoiceField(label="Over the last", choices=[("7", "7 days"), ("30", "30 days"), ("90", "90 days")])
 
     def __init__(self, data: Any = None, *, ruleset: RuleSet) -> None:
         self.ruleset = ruleset
         self.given = {(cell["scope"], cell["key"], cell["metric"]): cell for cell in ruleset.cells}
-        super().__init__(data, initial={"based_on": ruleset.version})
+        super().__init__(data, initial={"based_on": ruleset.version, "days": "30"})
         matrix = parse_matrix(ruleset.cells)
         for place in _PLACES:
             for limit in filter(lambda each: _is_asked(place, each), _LIMITS):

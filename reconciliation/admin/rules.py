@@ -1,5 +1,7 @@
 """Rule sets: what each version says, and how the next one is written."""
 
+from collections import deque
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
@@ -12,12 +14,25 @@ from django.utils.safestring import SafeString
 
 from affiliates.admin import actor
 from campaigns.models import Campaign
+from config import clock
 from config.admin import ClosedAdmin, change_url
 from config.errors import DomainError
 from reconciliation.admin.rule_form import RuleForm
 from reconciliation.models import RuleSet
 from reconciliation.quality import RULES
 from reconciliation.services import rulesets
+from reconciliation.services.rehearsing import Rehearsed, rehearse
+
+REHEARSED_AT_MOST = 5_000
+"""Verdicts that a page waits for; the command takes all of them."""
+
+
+def _rehearsed(form: RuleForm) -> Rehearsed:
+    """What the newest verdicts of the chosen period would have been by what the form says."""
+    until = clock.now()
+    since = until - timedelta(days=int(form.cleaned_data["days"]))
+    pages = rehearse(cells=form.cells, quality=form.quality, since=since, until=until, at_most=REHEARSED_AT_MOST)
+    return next(iter(deque(pages, maxlen=1)), Rehearsed())
 
 
 @admin.register(RuleSet)
@@ -67,6 +82,8 @@ class RuleSetAdmin(ClosedAdmin):
             raise PermissionDenied
         form = RuleForm(request.POST or None, ruleset=rulesets.current())
         if request.method == "POST" and form.is_valid():
+            if "rehearse" in request.POST:
+                return self._page(request, form, _rehearsed(form))
             try:
                 saved = rulesets.save_version(cells=form.cells, quality=form.quality, by=actor(request))
             except DomainError as refusal:
@@ -76,11 +93,16 @@ class RuleSetAdmin(ClosedAdmin):
                 said = f"Version {saved.version} holds from now on." if is_new else "Nothing was changed."
                 self.message_user(request, said, messages.SUCCESS if is_new else messages.INFO)
                 return HttpResponseRedirect(change_url(saved))
+        return self._page(request, form)
+
+    def _page(self, request: HttpRequest, form: RuleForm, rehearsed: Rehearsed | None = None) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
             "title": f"Rules, version {form.ruleset.version + 1}",
             "opts": self.opts,
             "form": form,
             "campaigns": len({cell["key"] for cell in form.ruleset.cells if cell["scope"] == "campaign"}),
+            "rehearsed": rehearsed,
+            "is_cut": rehearsed and rehearsed.verdicts == REHEARSED_AT_MOST,
         }
         return TemplateResponse(request, "admin/reconciliation/ruleset/write.html", context)

@@ -1,8 +1,6 @@
 """Verdicts as they are recorded, with all that their receipts are made of, many at a time."""
 
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
-from json import loads
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +11,6 @@ from reconciliation.rules import RuleMatrix, RuleMatrixError, Rules, parse_matri
 
 _AFTER_SNAPSHOT = len(CLAIM) + len(SNAPSHOT)
 _AFTER_VERDICT = _AFTER_SNAPSHOT + len(VERDICT)
-_JSON = [len(CLAIM) + SNAPSHOT.index(name) for name in ("provenance", "definitions")]
 _RULESET, _ID = (_AFTER_SNAPSHOT + VERDICT.index(name) for name in ("ruleset_id", "id"))
 
 
@@ -51,18 +48,15 @@ class Recording:
         return [receipt(self._recorded(row)) for row in rows]
 
     def _recorded(self, row: tuple[Any, ...]) -> Recorded:
-        values = list(row)
-        for index in _JSON:
-            values[index] = _parsed(row[index])
-        *_, terms, campaign, platform = row
+        terms, campaign, platform = row[_AFTER_VERDICT:]
         return Recorded(
             campaign,
             platform,
-            tuple(values[: len(CLAIM)]),
-            tuple(values[len(CLAIM) : _AFTER_SNAPSHOT]),
-            tuple(values[_AFTER_SNAPSHOT:_AFTER_VERDICT]),
+            row[: len(CLAIM)],
+            row[len(CLAIM) : _AFTER_SNAPSHOT],
+            row[_AFTER_SNAPSHOT:_AFTER_VERDICT],
             self._rules_for(row[_RULESET], campaign, platform),
-            _parsed(terms),
+            terms,
         )
 
     def _rules_for(self, ruleset: str, campaign: str, platform: str) -> Rules | None:
@@ -82,8 +76,3 @@ def _matrix(ruleset: str) -> tuple[RuleMatrix, int] | None:
         return found and (parse_matrix(found.cells), found.version)
     except RuleMatrixError:
         return None
-
-
-@lru_cache(maxsize=10_000)
-def _parsed(text: str | None) -> Mapping[str, Any] | None:
-    return None if text is None else loads(text)
