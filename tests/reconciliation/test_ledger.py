@@ -178,9 +178,11 @@ def test_whoever_seals_at_once_makes_one_chain(monkeypatch: pytest.MonkeyPatch):
     together = Barrier(3)
 
     def seal() -> None:
-        together.wait()
-        list(sealing.seal())
-        connection.close()
+        try:
+            together.wait()
+            list(sealing.seal())
+        finally:
+            connection.close()
 
     with clock.at(LATER):
         threads = [Thread(target=seal) for _ in range(3)]
