@@ -80,7 +80,8 @@ class Recorded(NamedTuple):
     """A verdict with what it was drawn from, as the database has it.
 
     `claim`, `snapshot` and `verdict` have the values of CLAIM, SNAPSHOT and VERDICT. `terms` is None of a verdict from
-    before they were kept, `rules` where the version that it names can't be read.
+    before they were kept, `rules` where the version that it names can't be read; `ruleset_sha256` is of all that this
+    version says (see `digest_of_ruleset`), None where it is gone.
     """
 
     campaign: str
@@ -89,12 +90,13 @@ class Recorded(NamedTuple):
     snapshot: tuple[Any, ...]
     verdict: tuple[Any, ...]
     rules: Rules | None
+    ruleset_sha256: str | None
     terms: Mapping[str, Any] | None
 
 
 def receipt(recorded: Recorded) -> Receipt:
     """The receipt of a verdict."""
-    campaign, platform, claim, snapshot, verdict, rules, terms = recorded
+    campaign, platform, claim, snapshot, verdict, rules, ruleset_sha256, terms = recorded
     known = ("previous", "seen_live", "reversed_since", "impossible")
     return {
         "format": FORMAT,
@@ -106,6 +108,7 @@ def receipt(recorded: Recorded) -> Receipt:
             **{name: terms[name] if terms else None for name in known},
         },
         "rules": {
+            "ruleset_sha256": ruleset_sha256,
             **(_limits(rules) if rules else {}),
             **{name: terms[name] if terms else None for name in ("lags", "rates")},
         },
@@ -121,6 +124,12 @@ def canonical(value: Mapping[str, Any]) -> bytes:
 def digest(receipt: Receipt) -> str:
     """A receipt's SHA-256, in lower-case hexadecimal digits."""
     return sha256(canonical(receipt)).hexdigest()
+
+
+def digest_of_ruleset(parts: Mapping[str, Any]) -> str:
+    """The SHA-256 of a version of the rules, of all its cells and settings: which of them held is in the receipt, and
+    the others are the same ones as long as this is."""
+    return sha256(canonical(parts)).hexdigest()
 
 
 def is_derivable(receipt: Receipt) -> bool:

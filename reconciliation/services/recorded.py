@@ -1,12 +1,12 @@
 """Verdicts as they are recorded, with all that their receipts are made of, many at a time."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from config.bulk import array, read_rows
 from reconciliation.models import RuleSet
-from reconciliation.receipts import CLAIM, SNAPSHOT, VERDICT, Receipt, Recorded, receipt
+from reconciliation.receipts import CLAIM, SNAPSHOT, VERDICT, Receipt, Recorded, digest_of_ruleset, receipt
 from reconciliation.rules import RuleMatrix, RuleMatrixError, Rules, parse_matrix
 
 _AFTER_SNAPSHOT = len(CLAIM) + len(SNAPSHOT)
@@ -30,11 +30,19 @@ _QUERY = f"""
 """
 
 
+class _Version(NamedTuple):
+    """A version of the rules. Where it is gone, or its cells are none any more, its receipts say so."""
+
+    matrix: RuleMatrix | None
+    number: int
+    sha256: str | None
+
+
 class Recording:
     """Reads receipts from the rows of record as they are now, whatever this process read of rule sets before."""
 
     def __init__(self) -> None:
-        self._matrices: dict[str, tuple[RuleMatrix, int] | None] = {}
+        self._versions: dict[str, _Version] = {}
         self._rules: dict[tuple[str, str, str], Rules | None] = {}
 
     def receipts(self, verdict_ids: Iterable[UUID]) -> dict[UUID, Receipt]:
@@ -56,23 +64,26 @@ class Recording:
             row[len(CLAIM) : _AFTER_SNAPSHOT],
             row[_AFTER_SNAPSHOT:_AFTER_VERDICT],
             self._rules_for(row[_RULESET], campaign, platform),
+            self._versions[row[_RULESET]].sha256,
             terms,
         )
 
     def _rules_for(self, ruleset: str, campaign: str, platform: str) -> Rules | None:
         key = ruleset, campaign, platform
         if key not in self._rules:
-            if ruleset not in self._matrices:
-                self._matrices[ruleset] = _matrix(ruleset)
-            found = self._matrices[ruleset]
-            self._rules[key] = found[0].rules_for(campaign, platform, found[1]) if found else None
+            if ruleset not in self._versions:
+                self._versions[ruleset] = _read_version(ruleset)
+            matrix, number, _ = self._versions[ruleset]
+            self._rules[key] = matrix.rules_for(campaign, platform, number) if matrix else None
         return self._rules[key]
 
 
-def _matrix(ruleset: str) -> tuple[RuleMatrix, int] | None:
-    """The limits of a version; None where it is gone, or is none any more: then its receipts say so."""
+def _read_version(ruleset: str) -> _Version:
     found = RuleSet.objects.filter(pk=ruleset).first()
+    if not found:
+        return _Version(None, 0, None)
+    parts = {name: getattr(found, name) for name in ("version", "cells", "quality", "trust")}
     try:
-        return found and (parse_matrix(found.cells), found.version)
+        return _Version(parse_matrix(found.cells), found.version, digest_of_ruleset(parts))
     except RuleMatrixError:
-        return None
+        return _Version(None, found.version, digest_of_ruleset(parts))

