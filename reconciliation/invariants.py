@@ -230,22 +230,11 @@ STATES = (
 )
 
 _OUTCOMES = """
-    SELECT DISTINCT ON (post.affiliate_id, content, day) post.affiliate_id, post.platform_id,
-        COALESCE(decision.kind, CASE WHEN verdict.trust_effect = 'NONE' THEN 'NONE'
-            ELSE COALESCE(verdict.discrepancy_level, verdict.status) END) AS kind
-    FROM reconciliation_reconciliationlog verdict
-    JOIN reconciliation_affiliatereport claim ON claim.id = verdict.affiliate_report_id
-    JOIN campaigns_post post ON post.id = verdict.post_id
-    JOIN campaigns_campaign campaign ON campaign.id = post.campaign_id
-    CROSS JOIN LATERAL (
-        SELECT COALESCE(post.merged_into_id, post.id) AS content, (claim.claimed_at AT TIME ZONE 'UTC')::date AS day
-    ) same
-    LEFT JOIN LATERAL (
-        SELECT event.kind FROM reconciliation_trustevent event WHERE event.verdict_id = verdict.id AND sequence > 0
-        ORDER BY sequence DESC LIMIT 1
-    ) decision ON true
-    WHERE verdict.next_look_at IS NULL AND campaign.livemode
-    ORDER BY post.affiliate_id, content, day, claim.claimed_at DESC, claim.id DESC
+    SELECT DISTINCT ON (event.affiliate_id, content, day) event.affiliate_id, event.platform_id, event.kind
+    FROM reconciliation_trustevent event
+    JOIN campaigns_post post ON post.id = event.post_id
+    CROSS JOIN LATERAL (SELECT COALESCE(post.merged_into_id, post.id) AS content) same
+    ORDER BY event.affiliate_id, content, day, claimed_at DESC, claim_id DESC, number DESC
 """
 _NUMBERS = """
     count(*) FILTER (WHERE kind = 'MATCHED') AS matched, count(*) FILTER (WHERE kind = 'LOW') AS low,
@@ -275,7 +264,7 @@ TRUST = (
             JOIN campaigns_campaign campaign ON campaign.id = post.campaign_id
             WHERE verdict.next_look_at IS NULL AND campaign.livemode
         ) counted
-        FULL JOIN (SELECT * FROM reconciliation_trustevent WHERE sequence = 0) event ON event.verdict_id = counted.id
+        FULL JOIN (SELECT * FROM reconciliation_trustevent WHERE number = 0) event ON event.verdict_id = counted.id
         WHERE (counted.post_id, counted.trust_effect, counted.kind, counted.affiliate_id, counted.platform_id,
                 counted.claim_id, counted.claimed_at, counted.day)
             IS DISTINCT FROM (event.post_id, event.effect, event.kind, event.affiliate_id, event.platform_id,
@@ -287,8 +276,8 @@ TRUST = (
         """
         SELECT decision.id FROM reconciliation_trustevent decision
         LEFT JOIN reconciliation_trustevent before
-            ON before.verdict_id = decision.verdict_id AND before.sequence = decision.sequence - 1
-        WHERE decision.sequence > 0
+            ON before.verdict_id = decision.verdict_id AND before.number = decision.number - 1
+        WHERE decision.number > 0
             AND (decision.post_id, decision.affiliate_id, decision.platform_id, decision.claim_id, decision.claimed_at,
                 decision.day)
             IS DISTINCT FROM (before.post_id, before.affiliate_id, before.platform_id, before.claim_id,
@@ -296,7 +285,7 @@ TRUST = (
         """,
     ),
     Invariant(
-        "Trust is a recount of the counted verdicts: each content once a day, by its latest claim",
+        "Trust is a recount of its events: each content once a day, by its latest claim and the last word on it",
         f"""
         SELECT COALESCE(counted.affiliate_id, trust.affiliate_id) AS id
         FROM (SELECT affiliate_id, {_NUMBERS} FROM ({_OUTCOMES}) outcome GROUP BY affiliate_id) counted
@@ -305,7 +294,7 @@ TRUST = (
         """,
     ),
     Invariant(
-        "Trust on a platform is a recount of the counted verdicts on it",
+        "Trust on a platform is a recount of the events on it",
         f"""
         SELECT COALESCE(counted.affiliate_id, share.trust_id) AS id
         FROM (

@@ -105,7 +105,7 @@ class TrustEventQuerySet(AppendOnlyQuerySet):
         place = Window(
             RowNumber(),
             partition_by=[Coalesce("post__merged_into_id", "post_id"), "day"],
-            order_by=["-claimed_at", "-claim_id", "-sequence"],
+            order_by=["-claimed_at", "-claim_id", "-number"],
         )
         latest = self.annotate(place=place).filter(place=1)
         found: Self = self.model._default_manager.filter(pk__in=latest.values("pk")).exclude(kind="NONE")

@@ -33,6 +33,7 @@ from reconciliation.comparison import TrustEffect
 from reconciliation.rules import RuleMatrixError, half_even
 
 _PLACES = 4
+_ONE = Decimal("1.0000")
 _STEP = Decimal("0.05")
 """What `to_raise` aims at is the next multiple of this."""
 _SURE_WITHIN = Decimal("0.25")
@@ -71,7 +72,7 @@ def kind_of(status: str, level: str | None, effect: str) -> Kind:
 class Outcome(NamedTuple):
     """What a claim came to, as far as trust needs it; `day` is the UTC day of `claimed_at`.
 
-    `post_id` is the post that stands for its content. `sequence` orders what was said of the same claim: 0 is the
+    `post_id` is the post that stands for its content. `number` orders what was said of the same claim: 0 is the
     verdict's own word.
     """
 
@@ -80,7 +81,7 @@ class Outcome(NamedTuple):
     day: date
     claimed_at: datetime
     claim_id: UUID | str
-    sequence: int
+    number: int
     kind: Kind
 
 
@@ -123,13 +124,13 @@ class Policy:
     def score(self, counts: Counts) -> Decimal:
         """The score of these counts, four places."""
         if self.name is PolicyName.EVENTS:
-            return half_even(min(max(self.sum_of(counts), Fraction(0)), Fraction(1)), _PLACES)
+            return min(max(self.sum_of(counts), Decimal(0)), Decimal(1)).quantize(_ONE)
         total = _total(counts)
         return half_even(Fraction(_accurate(counts), total) if total else Fraction(1), _PLACES)
 
-    def sum_of(self, counts: Counts) -> Fraction:
-        """What `events` comes to before it is cut off."""
-        return Fraction(self.start) + sum(Fraction(self.deltas[kind]) * counts.get(kind, 0) for kind in KINDS)
+    def sum_of(self, counts: Counts) -> Decimal:
+        """What `events` comes to before it is cut off; exact, as settings have four decimals at most."""
+        return sum((self.deltas[kind] * counts.get(kind, 0) for kind in KINDS), self.start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +205,8 @@ class Trust:
     def _needed(self, aim: Fraction) -> int | None:
         """How many more matched outcomes it takes to reach `aim`; None where no number is enough."""
         if self.policy.name is PolicyName.EVENTS:
-            each = Fraction(self.policy.deltas[Kind.MATCHED])
-            return ceil((aim - self.policy.sum_of(self.counts)) / each) if each > 0 else None
+            each, so_far = Fraction(self.policy.deltas[Kind.MATCHED]), Fraction(self.policy.sum_of(self.counts))
+            return ceil((aim - so_far) / each) if each else None
         return ceil((aim * self.total - self.accurate) / (1 - aim)) if aim < 1 else None
 
 

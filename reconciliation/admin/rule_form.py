@@ -1,4 +1,4 @@
-"""The rules as one form: the limits that hold by default and on each platform, and the data-quality rules.
+"""The rules as one form: limits by default and on each platform, the data-quality rules, and how trust is counted.
 
 Campaigns' own limits are set on their pages, and are kept here as they are.
 """
@@ -23,6 +23,7 @@ from reconciliation.rules import (
     RuleMatrixError,
     parse_matrix,
 )
+from reconciliation.trust import ACCURATE, DEFAULT_DELTAS, DEFAULT_START, KINDS, PolicyName, parse_trust
 
 _PERCENTAGES = ("medium_from_pct", "high_above_pct")
 _LIMITS = (*_PERCENTAGES, "floor", "lag_h")
@@ -73,6 +74,13 @@ class RuleForm(forms.Form):
                     max_value=option.most,
                     initial=stands.get(name, option.default),
                 )
+        policy = parse_trust(ruleset.trust)
+        self.fields["trust-policy"] = forms.ChoiceField(label="Policy", choices=_POLICIES, initial=policy.name.value)
+        self.fields["trust-start"] = _share_field("Start", policy.start, 0, 1)
+        for kind in KINDS:
+            bounds = (0, 1) if kind in ACCURATE else (-1, 0)
+            word = kind.replace("_", " ").capitalize()
+            self.fields[f"trust-{kind}"] = _share_field(word, policy.deltas[kind], *bounds)
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
@@ -119,7 +127,7 @@ class RuleForm(forms.Form):
         if name not in self.fields:
             return self.given.get(place, {}).get(limit)
         value = self.cleaned_data[name]
-        return f"{value.normalize():f}" if isinstance(value, Decimal) else value
+        return _text(value) if isinstance(value, Decimal) else value
 
     @property
     def quality(self) -> dict[str, Any]:
@@ -131,6 +139,23 @@ class RuleForm(forms.Form):
             if changed := {name: value for name, value in said.items() if value != defaults[name]}:
                 found[rule.name] = changed
         return found
+
+    @property
+    def trust(self) -> dict[str, Any]:
+        """How this valid form has trust counted: what is not as by default."""
+        said = {name: self.cleaned_data[f"trust-{name}"] for name in ("policy", "start", *KINDS)}
+        deltas = {kind.value: _text(said[kind]) for kind in KINDS if said[kind] != DEFAULT_DELTAS[kind]}
+        found: dict[str, Any] = {"deltas": deltas} if deltas else {}
+        if said["policy"] != PolicyName.ACCURACY:
+            found["policy"] = said["policy"]
+        if said["start"] != DEFAULT_START:
+            found["start"] = _text(said["start"])
+        return found
+
+    @property
+    def trust_fields(self) -> list[forms.BoundField]:
+        """The policy, where `events` begins, and what each kind of outcome adds."""
+        return [self[f"trust-{name}"] for name in ("policy", "start", *KINDS)]
 
     @property
     def scopes(self) -> Iterator[tuple[str, list[tuple[str, list[tuple[str, forms.BoundField | None]]]]]]:
@@ -161,6 +186,11 @@ _WEIGHTS = [
     (Weight.IMPOSSIBLE.value, "impossible: the claim is invalid"),
 ]
 
+_POLICIES = [
+    (PolicyName.ACCURACY.value, "accuracy: the share of accurate posts"),
+    (PolicyName.EVENTS.value, "events: a start, and what each post adds"),
+]
+
 
 def _holds(matrix: RuleMatrix, place: Place, limit: str) -> str:
     """What holds there where the field is left empty, as far as one number says it."""
@@ -170,7 +200,22 @@ def _holds(matrix: RuleMatrix, place: Place, limit: str) -> str:
     if limit == "floor" and metric is None:
         return ""
     holds = getattr(matrix.thresholds_for(None, platform, metric or Metric.VIEWS), limit)
-    return f"{holds.normalize():f}" if isinstance(holds, Decimal) else str(holds)
+    return _text(holds) if isinstance(holds, Decimal) else str(holds)
+
+
+def _text(number: Decimal) -> str:
+    return f"{number.normalize():f}"
+
+
+def _share_field(label: str, stands: Decimal, lowest: int, highest: int) -> forms.DecimalField:
+    return forms.DecimalField(
+        label=label,
+        widget=forms.NumberInput({"step": "any"}),
+        min_value=lowest,
+        max_value=highest,
+        decimal_places=4,
+        initial=stands,
+    )
 
 
 def _limit_field(limit: str, stands: Any, place: Place) -> forms.Field:

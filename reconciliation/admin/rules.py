@@ -22,6 +22,7 @@ from reconciliation.models import RuleSet
 from reconciliation.quality import RULES
 from reconciliation.services import rulesets
 from reconciliation.services.rehearsing import Rehearsed, rehearse
+from reconciliation.trust import PolicyName
 
 REHEARSED_AT_MOST = 5_000
 """Verdicts that a page waits for; the command takes all of them."""
@@ -41,8 +42,8 @@ class RuleSetAdmin(ClosedAdmin):
 
     list_display = ("__str__", "created_at", "created_by", "number_of_cells")
     list_select_related = ("created_by",)
-    fields = ("version", "table", "rules", "created_by", "created_at", "id")
-    readonly_fields = ("table", "rules")
+    fields = ("version", "table", "rules", "trust_policy", "created_by", "created_at", "id")
+    readonly_fields = ("table", "rules", "trust_policy")
     change_list_template = "admin/reconciliation/ruleset/list.html"
 
     @admin.display(description="cells")
@@ -67,6 +68,15 @@ class RuleSetAdmin(ClosedAdmin):
             rules.append({"title": rule.title, "weight": said.get("weight", rule.severity.value), "options": options})
         return render_to_string("admin/reconciliation/ruleset/quality.html", {"rules": rules})
 
+    @admin.display(description="trust")
+    def trust_policy(self, ruleset: RuleSet) -> str:
+        """How this version has trust counted."""
+        policy = rulesets.policy_of(ruleset)
+        if policy.name is PolicyName.ACCURACY:
+            return "The share of accurate posts."
+        deltas = ", ".join(f"{delta:+} {kind.replace('_', ' ').lower()}" for kind, delta in policy.deltas.items())
+        return f"From {policy.start}, for each post: {deltas}."
+
     def get_urls(self) -> list[URLPattern]:
         write = self.admin_site.admin_view(self.write)
         return [path("new/", write, name="reconciliation_ruleset_write"), *super().get_urls()]
@@ -85,7 +95,9 @@ class RuleSetAdmin(ClosedAdmin):
             if "rehearse" in request.POST:
                 return self._page(request, form, _rehearsed(form))
             try:
-                saved = rulesets.save_version(cells=form.cells, quality=form.quality, by=actor(request))
+                saved = rulesets.save_version(
+                    cells=form.cells, quality=form.quality, trust=form.trust, by=actor(request)
+                )
             except DomainError as refusal:
                 form.explain(refusal)
             else:

@@ -73,7 +73,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             "trustevent",
-            "sequence",
+            "number",
             models.PositiveSmallIntegerField(
                 db_default=0,
                 help_text="0: the verdict’s own word. From 1 on: what was decided in its place; the last counts.",
@@ -127,7 +127,7 @@ class Migration(migrations.Migration):
         *(migrations.AddField("trustscore", name, field) for name, field in sums()),
         migrations.AddConstraint(
             "trustevent",
-            models.UniqueConstraint(fields=("verdict", "sequence"), name="trust_once_a_verdict_and_decision"),
+            models.UniqueConstraint(fields=("verdict", "number"), name="trust_event_once"),
         ),
         migrations.AddConstraint(
             "trustevent",

@@ -20,7 +20,7 @@ class TrustEvent(AppendOnly):
     """
 
     verdict = models.ForeignKey(ReconciliationLog, models.PROTECT, related_name="trust_events", db_index=False)
-    sequence = models.PositiveSmallIntegerField(
+    number = models.PositiveSmallIntegerField(
         db_default=0, help_text="0: the verdict’s own word. From 1 on: what was decided in its place; the last counts."
     )
     affiliate = models.ForeignKey(Affiliate, models.PROTECT, related_name="trust_events")
@@ -40,7 +40,7 @@ class TrustEvent(AppendOnly):
             models.Index(fields=["affiliate", "post", "day", "-claimed_at", "-claim_id"], name="trust_of_affiliate"),
         ]
         constraints = [
-            models.UniqueConstraint(fields=["verdict", "sequence"], name="trust_once_a_verdict_and_decision"),
+            models.UniqueConstraint(fields=["verdict", "number"], name="trust_event_once"),
             models.CheckConstraint(
                 condition=Q(effect=TrustEffect.ACCURATE.value, kind__in=[k.value for k in ACCURATE])
                 | Q(

@@ -60,5 +60,5 @@ def _word(kind: str) -> str:
 def _reasons(events: Iterable[TrustEvent]) -> Iterator[Event]:
     for event in events:
         badge = badge_for(event.kind)
-        decided = "decided in place of the verdict" if event.sequence else ""
+        decided = "decided in place of the verdict" if event.number else ""
         yield Event(event.created_at, 0, f"{badge.shape} {badge.word}", event.verdict.explanation, decided, badge.tone)

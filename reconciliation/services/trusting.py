@@ -60,7 +60,7 @@ def _outcomes(events: Sequence[NewEvent]) -> Iterator[tuple[UUID, Outcome]]:
     rows = read_rows(
         """
         SELECT event.affiliate_id, COALESCE(post.merged_into_id, post.id), event.platform_id, event.day,
-            event.claimed_at, event.claim_id, event.sequence, event.kind
+            event.claimed_at, event.claim_id, event.number, event.kind
         FROM reconciliation_trustevent event JOIN campaigns_post post ON post.id = event.post_id
         WHERE event.post_id = ANY(ARRAY(
             SELECT id FROM campaigns_post
@@ -79,14 +79,14 @@ def count_decision(*, verdict: ReconciliationLog, status: str, level: str | None
     """Let what was decided in the place of a counted verdict count for trust instead of it, as if it had been so from
     the start. In the caller's transaction; what was claimed in test mode has no effect either way.
     """
-    events = TrustEvent.objects.filter(verdict=verdict).order_by("sequence")
+    events = TrustEvent.objects.filter(verdict=verdict).order_by("number")
     own = events.first()
     if own is None:
         return
     _locked([own.affiliate_id])
     TrustEvent.objects.create(
         verdict=verdict,
-        sequence=events.count(),
+        number=events.count(),
         affiliate_id=own.affiliate_id,
         post_id=own.post_id,
         platform_id=own.platform_id,
@@ -115,7 +115,7 @@ def recount(affiliate_ids: Iterable[UUID]) -> None:
                 JOIN campaigns_post post ON post.id = event.post_id,
                 LATERAL (SELECT COALESCE(post.merged_into_id, post.id) AS content) AS standing
                 WHERE event.affiliate_id = ANY(%s)
-                ORDER BY event.affiliate_id, content, day, claimed_at DESC, claim_id DESC, sequence DESC
+                ORDER BY event.affiliate_id, content, day, claimed_at DESC, claim_id DESC, number DESC
             ) AS latest
             WHERE kind <> 'NONE'
             GROUP BY affiliate_id, platform_id, kind

@@ -122,12 +122,12 @@ SABOTAGE = {
         "DELETE FROM reconciliation_trustevent WHERE verdict_id = {verdict}"
     ),
     "A decision counts for trust after the verdict that it stands for, and for the same claim": (
-        "UPDATE reconciliation_trustevent SET sequence = 2 WHERE verdict_id = {verdict}"
+        "UPDATE reconciliation_trustevent SET number = 2 WHERE verdict_id = {verdict}"
     ),
-    "Trust is a recount of the counted verdicts: each content once a day, by its latest claim": (
+    "Trust is a recount of its events: each content once a day, by its latest claim and the last word on it": (
         "UPDATE reconciliation_trustscore SET low = low + 1"
     ),
-    "Trust on a platform is a recount of the counted verdicts on it": "DELETE FROM reconciliation_platformtrust",
+    "Trust on a platform is a recount of the events on it": "DELETE FROM reconciliation_platformtrust",
     "A trust score is what its counts come to by the policy that holds": (
         "UPDATE reconciliation_trustscore SET trust_score = 0.5002"
     ),

@@ -7,6 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from affiliates.models import AuditEvent
+from config.admin import change_url
 from reconciliation.models import RuleSet
 from reconciliation.services import rulesets
 from tests.factories import CampaignFactory
@@ -94,3 +95,22 @@ def test_only_who_may_change_rule_sets_may_write_one():
     writer = client_for(with_permissions("reconciliation.view_ruleset", "reconciliation.change_ruleset"))
     assert "Change the rules" in writer.get(reverse("admin:reconciliation_ruleset_changelist")).content.decode()
     assert writer.get(PAGE).status_code == 200
+
+
+def test_trust_may_be_counted_otherwise(client: Client):
+    changes = {"trust-policy": "events", "trust-start": "0.40", "trust-HIGH": "-0.3", "trust-LOW": "0.010"}
+    assert told(send(client, **changes)) == ["Version 2 holds from now on."]
+    version = rulesets.current()
+    assert version.trust == {"policy": "events", "start": "0.4", "deltas": {"HIGH": "-0.3"}}
+    said = "From 0.4, for each post: +0.02 matched, +0.01 low, -0.05 medium, -0.3 high, -0.1 post missing"
+    assert said in client.get(change_url(version)).content.decode()
+    assert told(send(client)) == ["Nothing was changed."]
+
+
+@pytest.mark.parametrize(
+    "change", [{"trust-HIGH": "0.1"}, {"trust-LOW": "-0.1"}, {"trust-start": "1.1"}, {"trust-policy": "luck"}]
+)
+def test_trust_that_makes_no_sense_is_told_where_it_stands(client: Client, change):
+    [name] = change
+    assert client.post(PAGE, shown(client) | change).context["form"][name].errors
+    assert RuleSet.objects.count() == 1

@@ -243,7 +243,7 @@ def test_trust_equals_a_recount_whoever_settled_when(claim, world_post, sandbox,
     for who, total in ((affiliate, 42), (other, 6)):
         recounted = tally(
             Outcome(
-                each.post_id, each.platform_id, each.day, each.claimed_at, each.claim_id, each.sequence, Kind(each.kind)
+                each.post_id, each.platform_id, each.day, each.claimed_at, each.claim_id, each.number, Kind(each.kind)
             )
             for each in TrustEvent.objects.filter(affiliate=who)
         )

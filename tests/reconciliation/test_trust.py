@@ -31,9 +31,9 @@ YES, NO, NONE = Kind.MATCHED, Kind.HIGH, Kind.NONE
 EVENTS = parse_trust({"policy": "events"})
 
 
-def outcome(kind, post="p1", hours=0.0, claim="c1", sequence=0, platform="x"):
+def outcome(kind, post="p1", hours=0.0, claim="c1", number=0, platform="x"):
     claimed_at = MIDNIGHT + timedelta(hours=hours)
-    return Outcome(post, platform, claimed_at.date(), claimed_at, claim, sequence, kind)
+    return Outcome(post, platform, claimed_at.date(), claimed_at, claim, number, kind)
 
 
 def trust(policy=None, **counts):
@@ -73,11 +73,11 @@ def test_an_outcome_is_of_one_kind(status, level, effect, kind):
         ([outcome(NO), outcome(YES, hours=1)], {YES: 1}),
         ([outcome(YES, hours=1), outcome(NO)], {YES: 1}),
         ([outcome(YES, claim="c1"), outcome(NO, claim="c2")], {NO: 1}),
-        ([outcome(YES, sequence=1), outcome(NO)], {YES: 1}),
-        ([outcome(YES, sequence=1), outcome(NO, hours=1)], {NO: 1}),
+        ([outcome(YES, number=1), outcome(NO)], {YES: 1}),
+        ([outcome(YES, number=1), outcome(NO, hours=1)], {NO: 1}),
         # A latest outcome that is no matter of trust takes the post out of that day.
         ([outcome(NO), outcome(NONE, hours=1)], {}),
-        ([outcome(NO), outcome(NONE, sequence=1), outcome(NO, "p2")], {NO: 1}),
+        ([outcome(NO), outcome(NONE, number=1), outcome(NO, "p2")], {NO: 1}),
     ],
 )
 def test_what_counts(outcomes, counted):
@@ -220,7 +220,7 @@ recorded_outcomes = st.lists(
         post=st.sampled_from(["p1", "p2", "p3"]),
         hours=st.integers(0, 72),
         claim=st.uuids().map(str),
-        sequence=st.integers(0, 1),
+        number=st.integers(0, 1),
     ),
     unique_by=lambda each: each.claim_id,
 )

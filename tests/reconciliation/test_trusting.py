@@ -131,7 +131,7 @@ def computed() -> dict[Any, Any]:
                 each.day,
                 each.claimed_at,
                 each.claim_id,
-                each.sequence,
+                each.number,
                 Kind(each.kind),
             )
             for each in events
@@ -189,7 +189,7 @@ def test_the_last_decision_counts_as_if_it_had_been_so_from_the_start():
         world.decide(0, kind)
     affiliate.trust.refresh_from_db()
     assert {kind: n for kind, n in affiliate.trust.counts.items() if n} == {Kind.MATCHED: 1}
-    assert list(TrustEvent.objects.filter(verdict=world.verdicts[0]).order_by("sequence").values_list("kind")) == [
+    assert list(TrustEvent.objects.filter(verdict=world.verdicts[0]).order_by("number").values_list("kind")) == [
         ("HIGH",), ("LOW",), ("NONE",), ("MATCHED",)
     ]  # fmt: skip
     # Of an earlier claim of the same day nothing counts, whoever decided what.
@@ -211,9 +211,9 @@ def test_a_kind_has_its_effect_and_a_verdict_its_own_word_once():
     world = World()
     world.settle([(0, 0, Kind.HIGH)])
     [event] = TrustEvent.objects.values()
-    for change in ({"effect": "ACCURATE"}, {"kind": "NONE"}, {"sequence": 0}):
+    for change in ({"effect": "ACCURATE"}, {"kind": "NONE"}, {"number": 0}):
         with pytest.raises(IntegrityError), transaction.atomic():
-            TrustEvent.objects.create(**{**event, "sequence": 1, **change, "id": world.posts[0].pk})
+            TrustEvent.objects.create(**{**event, "number": 1, **change, "id": world.posts[0].pk})
 
 
 # --- Policies
