@@ -59,7 +59,7 @@ def test_staff_see_all_of_it_and_an_advertiser_the_score_and_its_own_reasons(sce
     assert "0.60 in all campaigns. In yours: 0.75 from 4 posts: too few to tell, 0.30 to 0.95 are likely." in text
     assert "What counts in your campaigns 2 matched, 1 low, 1 high" in text
     assert elsewhere.explanation not in text
-    assert "21 Nov" not in text
+    assert "1 high 0.60" not in text
     assert "more accurate" not in text
 
 
