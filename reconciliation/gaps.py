@@ -9,11 +9,16 @@ A claimed figure above the counted one is not yet an untrue one. Three things co
 - *Lag*: the source may not have caught up yet. That too could be all of what is left.
 
 What none of them could explain is unexplained. These are upper bounds of what could be so, in this order, and together
-they are the gap. They are shown beside it; the level is decided by the whole gap, except in a campaign whose rules say
-that rounding and definition are left out of it. Lag never is: a figure that lags is judged when it no longer does.
+they are the gap. They are shown beside it; the level is decided by the whole gap.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from platforms.metrics import LagBasis, definition_id
+from reconciliation.comparison import Status
 
 _STEPS = ((10**9, 10**8), (10**6, 10**5), (10**4, 10**3), (10**3, 10**2))
 """From which figure on, and in which steps, platforms show counts in short: 1.2B, 1.2M, 12K or 12.4K, 1.2K."""
@@ -28,11 +33,6 @@ class Gap:
     lag: int
     unexplained: int
 
-    @property
-    def apart_from_lag(self) -> int:
-        """What is left where rounding and definition are left out."""
-        return self.lag + self.unexplained
-
 
 def explain(claimed: int, truth: int, *, definition_changed: bool, lagging: bool) -> Gap | None:
     """How a gap could come about; None where nothing is over."""
@@ -44,6 +44,34 @@ def explain(claimed: int, truth: int, *, definition_changed: bool, lagging: bool
     definition = rest if definition_changed else 0
     lag = rest if lagging and not definition_changed else 0
     return Gap(rounding, definition, lag, rest - definition - lag)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """When a claim was made and looked at, and by which windows: the `terms` kept with its verdict, if any are."""
+
+    platform: str
+    claimed_at: datetime
+    fetched_at: datetime
+    posted_at: datetime | None
+    terms: Mapping[str, Any] | None
+
+    def gap(self, metric: str, claimed: int | None, difference: int | None) -> Gap | None:
+        """What could explain how far this figure is over; None where it is not, or nobody knows."""
+        if claimed is None or difference is None or difference <= 0:
+            return None
+        days = {self.claimed_at.date(), self.fetched_at.date()}
+        changed = len({definition_id(self.platform, metric, day) for day in days}) > 1
+        return explain(claimed, claimed - difference, definition_changed=changed, lagging=self._lags(metric))
+
+    def _lags(self, metric: str) -> bool:
+        if not self.terms or Status.TOO_EARLY in self.terms["previous"]:
+            return False
+        for basis, hours in self.terms["lags"].get(metric, {}).items():
+            since = self.posted_at if basis == LagBasis.POST_AGE else self.claimed_at
+            if since and self.fetched_at < since + timedelta(hours=hours):
+                return True
+        return False
 
 
 def _half_step(claimed: int) -> int:

@@ -3,6 +3,7 @@
 Percentages, shares and money are text, so that no reader loses a digit; a figure that nobody knows is null, never 0.
 """
 
+from dataclasses import asdict
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ from config.api.schema import ProblemSerializer
 from config.api.shown import Columns, Context, Row, Show, Shown, digits
 from platforms.metrics import Availability, Metric
 from reconciliation.comparison import Level, Status, TrustEffect
+from reconciliation.gaps import Look
 from reconciliation.models import AffiliateReport, Run
 from reconciliation.quality import RULES
 from reconciliation.services.admission import Outcome
@@ -81,8 +83,18 @@ class TruthSerializer(Shown):
     fetched_at = serializers.DateTimeField()
 
 
+class GapSerializer(Shown):
+    """How much of a gap could have an innocent reason, at most, and how much is left. The four add up to it."""
+
+    rounding = CountField(help_text="Platforms show large figures in short: 12.4K.")
+    definition = CountField(help_text="The platform began to count something else in between.")
+    lag = CountField(help_text="The source may not have caught up yet.")
+    unexplained = CountField()
+
+
 class MetricSerializer(Shown):
-    """One figure of a claim beside its truth. `difference` is claimed minus truth, `percentage` that of the truth."""
+    """One figure of a claim beside its truth. `difference` is claimed minus truth, `percentage` that of the truth;
+    `gap` is null where nothing is over."""
 
     claimed = CountField(allow_null=True)
     truth = CountField(allow_null=True)
@@ -90,6 +102,7 @@ class MetricSerializer(Shown):
     percentage = serializers.DecimalField(20, 2, allow_null=True)
     provenance = serializers.CharField(allow_null=True)
     definition = serializers.CharField(allow_null=True)
+    gap = GapSerializer(allow_null=True)
 
 
 class MetricsSerializer(Shown):
@@ -111,6 +124,16 @@ def _compared(metric: Metric, columns: Columns) -> Show:
     difference_at, percentage_at = columns.place(f"{metric}_discrepancy"), columns.place(f"{metric}_diff_pct")
     provenance_at = columns.place("platform_report.provenance")
     definitions_at = columns.place("platform_report.definitions")
+    look_at = [
+        columns.place(source)
+        for source in (
+            "post.platform.slug",
+            "affiliate_report.claimed_at",
+            "platform_report.fetched_at",
+            "platform_report.posted_at",
+            "terms",
+        )
+    ]
 
     def show(row: Row, context: Context) -> dict[str, Any]:
         claimed, difference = row[claimed_at], row[difference_at]
@@ -121,9 +144,17 @@ def _compared(metric: Metric, columns: Columns) -> Show:
             "percentage": digits(row[percentage_at]),
             "provenance": row[provenance_at].get(metric),
             "definition": row[definitions_at].get(metric),
+            "gap": _gap(metric, claimed, difference, row, look_at),
         }
 
     return show
+
+
+def _gap(metric: Metric, claimed: int | None, difference: int | None, row: Row, look_at: list[int]) -> Any:
+    if difference is None or difference <= 0:
+        return None
+    gap = Look(*(row[place] for place in look_at)).gap(metric.value, claimed, difference)
+    return gap and asdict(gap)
 
 
 class VerdictSerializer(Shown):

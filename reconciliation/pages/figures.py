@@ -10,6 +10,7 @@ from config.charts import ChartGeometry, ChartPoint, line_chart
 from config.templatetags.look import day, figure, moment, money, percent, signed_percent
 from platforms.metrics import DEFINITIONS, Metric
 from reconciliation.comparison import TrustEffect
+from reconciliation.gaps import Gap, Look
 from reconciliation.models import AffiliateReport, ReconciliationLog
 from reconciliation.pages.rows import leading_metric, share_pct
 from reconciliation.rules import CLAIMABLE
@@ -77,6 +78,7 @@ def verdict_cards(
     metric = leading_metric(claim)
     claimed, difference = getattr(claim, f"claimed_{metric}"), getattr(verdict, f"{metric}_discrepancy", None)
     looked_at = verdict.platform_report.fetched_at if verdict else None
+    gap = _gap(metric, claim, verdict)
     cards = [
         Card(f"Claimed {metric}", figure(claimed), moment(claim.claimed_at)),
         Card(
@@ -85,7 +87,7 @@ def verdict_cards(
             moment(looked_at) if looked_at else "not looked at yet",
             tone="verified",
         ),
-        Card("Gap", signed_percent(getattr(verdict, f"{metric}_diff_pct", None)), _gap_note(difference)),
+        Card("Gap", signed_percent(getattr(verdict, f"{metric}_diff_pct", None)), _gap_note(difference, gap)),
     ]
     if with_money and verdict and verdict.money_at_risk is not None:
         amount = money(verdict.money_at_risk, verdict.currency)
@@ -93,12 +95,23 @@ def verdict_cards(
     return cards
 
 
-def _gap_note(difference: int | None) -> str:
+def _gap(metric: Metric, claim: AffiliateReport, verdict: ReconciliationLog | None) -> Gap | None:
+    if verdict is None:
+        return None
+    truth, claimed = verdict.platform_report, getattr(claim, f"claimed_{metric}")
+    look = Look(verdict.post.platform.slug, claim.claimed_at, truth.fetched_at, truth.posted_at, verdict.terms)
+    return look.gap(metric.value, claimed, getattr(verdict, f"{metric}_discrepancy"))
+
+
+def _gap_note(difference: int | None, gap: Gap | None) -> str:
     if difference is None:
         return "no count to compare with"
     if difference <= 0:
         return f"{figure(-difference)} more counted than claimed" if difference else "claimed what was counted"
-    return f"{figure(difference)} more claimed than counted"
+    reasons = {"rounding": gap.rounding, "a new definition": gap.definition, "lag": gap.lag} if gap else {}
+    could = [f"{reason} {figure(number)}" for reason, number in reasons.items() if number]
+    explained = f"; of that {' and '.join(could)} at most" if could else ""
+    return f"{figure(difference)} more claimed than counted{explained}"
 
 
 def views_chart(days: Sequence[Mapping[str, Any]]) -> ChartGeometry:

@@ -1,10 +1,12 @@
 """What could explain a gap, and what is left."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciliation.gaps import Gap, explain
+from reconciliation.gaps import Gap, Look, explain
 
 counts = st.integers(0, 10**13)
 
@@ -41,3 +43,27 @@ def test_the_parts_add_up_and_none_is_negative(claimed: int, truth: int, changed
     assert min(parts) >= 0
     assert sum(parts) == claimed - truth
     assert gap.rounding * 100 <= 5 * claimed  # 1.0K at the coarsest
+
+
+AT = datetime(2026, 8, 26, 12, tzinfo=UTC)
+TERMS = {"previous": [], "lags": {"views": {"post_age": 24}, "conversions": {"claim_age": 72}}}
+OLD = AT - timedelta(days=90)
+
+
+@pytest.mark.parametrize(
+    ("metric", "look", "gap"),
+    [
+        ("views", Look("x", AT, AT, OLD, TERMS), Gap(0, 0, 0, 12)),
+        ("views", Look("x", AT, AT, None, TERMS), Gap(0, 0, 0, 12)),
+        ("views", Look("x", AT, AT, AT, None), Gap(0, 0, 0, 12)),
+        ("views", Look("x", AT, AT, AT, TERMS), Gap(0, 0, 12, 0)),
+        ("clicks", Look("x", AT, AT, AT, TERMS), Gap(0, 0, 0, 12)),
+        ("conversions", Look("x", AT, AT + timedelta(hours=71), OLD, TERMS), Gap(0, 0, 12, 0)),
+        ("conversions", Look("x", AT, AT + timedelta(hours=72), OLD, TERMS), Gap(0, 0, 0, 12)),
+        ("views", Look("x", AT, AT, AT, TERMS | {"previous": ["TOO_EARLY"]}), Gap(0, 0, 0, 12)),
+        ("views", Look("youtube", AT, AT + timedelta(days=2), OLD, TERMS), Gap(0, 12, 0, 0)),
+    ],
+)
+def test_what_could_explain_a_gap_depends_on_when_it_was_looked(metric: str, look: Look, gap: Gap):
+    assert look.gap(metric, 112, 12) == gap
+    assert look.gap(metric, 112, None) is look.gap(metric, None, 12) is look.gap(metric, 112, 0) is None
