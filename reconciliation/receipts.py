@@ -52,21 +52,31 @@ Receipt = dict[str, Any]
 
 
 class KeptTerms(NamedTuple):
-    """What a verdict was drawn by that claim, snapshot and rule set do not say, or that may change after it."""
+    """What a verdict was drawn by that claim, snapshot and rule set do not say, or that may change after it.
 
-    lags: tuple[tuple[str, Lag], ...]
-    rates: Rates
+    `lags` is their text (see `lags_text`), which most of a batch has in common.
+    """
+
+    lags: str
+    rate_per_1000_views: Decimal | None = None
+    rate_per_click: Decimal | None = None
+    rate_per_conversion: Decimal | None = None
     previous: tuple[Status, ...] = ()
     seen_live: bool = False
     reversed_since: int = 0
     impossible: str = ""
+
+    @property
+    def rates(self) -> Rates:
+        """The prices that held."""
+        return Rates(self.rate_per_1000_views, self.rate_per_click, self.rate_per_conversion)
 
     def as_json(self) -> str:
         """As it is kept with the verdict. A rate that is not set is left out."""
         rates = {name: getattr(self.rates, name) for name in Rates.__dataclass_fields__}
         return json.dumps(
             {
-                "lags": {metric: {lag.basis: lag.hours} for metric, lag in self.lags},
+                "lags": json.loads(self.lags),
                 "rates": {name: f"{rate:.4f}" for name, rate in rates.items() if rate is not None},
                 "previous": self.previous,
                 "seen_live": self.seen_live,
@@ -74,6 +84,11 @@ class KeptTerms(NamedTuple):
                 "impossible": self.impossible,
             }
         )
+
+
+def lags_text(lags: Mapping[str, Lag]) -> str:
+    """How long each metric's source may lag, as JSON: hours, by metric and by which age decides."""
+    return json.dumps({metric: {lag.basis: lag.hours} for metric, lag in lags.items()})
 
 
 class Recorded(NamedTuple):

@@ -21,7 +21,7 @@ from reconciliation.models import (
     TrustEvent,
     TrustScore,
 )
-from reconciliation.receipts import KeptTerms
+from reconciliation.receipts import KeptTerms, lags_text
 from reconciliation.services import rulesets
 from reconciliation.trust import Kind, Policy, kind_of
 from tests.bench.harness import use
@@ -91,7 +91,9 @@ def _settle_one(job_id: object) -> None:
         currency=post.campaign.currency,
         next_look_at=judged.next_look_at,
         processed_at=now,
-        terms=json.loads(KeptTerms(tuple(lags.items()), rates).as_json()),
+        terms=json.loads(
+            KeptTerms(lags_text(lags), rates.per_1000_views, rates.per_click, rates.per_conversion).as_json()
+        ),
         request_id=claim.request_id,
     )
     state.current_verdict, state.latest_snapshot = verdict, snapshot

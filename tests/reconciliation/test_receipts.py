@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.rates import Rates
 from platforms.metrics import VIEWS_LAG, Availability, Lag, LagBasis
 from reconciliation import receipts
 from reconciliation.chain import GENESIS, Header, digest_of
@@ -29,11 +28,17 @@ def row(names: tuple[str, ...], **values: object) -> tuple[Any, ...]:
 
 
 def recorded(
-    claim: Claim, truth: Truth, terms: receipts.KeptTerms, rules: Rules, platform: str, **otherwise: object
+    claim: Claim,
+    truth: Truth,
+    terms: receipts.KeptTerms,
+    rules: Rules,
+    lags: dict[str, Lag],
+    platform: str,
+    **otherwise: object,
 ) -> receipts.Recorded:
     """What settling would have written of this claim and this truth."""
     looks = Looks(terms.previous, seen_live=terms.seen_live)
-    lags, never = dict(terms.lags), terms.impossible
+    never = terms.impossible
     verdict = judge(claim, truth, platform=platform, rules=rules, lags=lags, looks=looks, impossible=never)
     figures = {metric: verdict.metrics.get(metric) for metric in CLAIMABLE}
     outcome = {
@@ -83,17 +88,22 @@ limits = st.builds(
     st.tuples(percentages, percentages),
     st.integers(0, 1000),
 )
-terms = st.builds(
-    receipts.KeptTerms,
-    lags=st.tuples(
-        st.tuples(st.just("views"), st.builds(Lag, st.sampled_from(LagBasis), hours)),
-        st.tuples(st.just("conversions"), st.builds(Lag, st.just(LagBasis.CLAIM_AGE), hours)),
-    ),
-    rates=st.builds(Rates, rates, rates, rates),
-    previous=st.lists(st.sampled_from(Status), max_size=3).map(tuple),
-    seen_live=st.booleans(),
-    reversed_since=st.integers(0, 9),
-    impossible=st.sampled_from(["", "More clicks than views."]),
+lags = st.fixed_dictionaries(
+    {
+        "views": st.builds(Lag, st.sampled_from(LagBasis), hours),
+        "conversions": st.builds(Lag, st.just(LagBasis.CLAIM_AGE), hours),
+    }
+)
+others = st.fixed_dictionaries(
+    {
+        "rate_per_1000_views": rates,
+        "rate_per_click": rates,
+        "rate_per_conversion": rates,
+        "previous": st.lists(st.sampled_from(Status), max_size=3).map(tuple),
+        "seen_live": st.booleans(),
+        "reversed_since": st.integers(0, 9),
+        "impossible": st.sampled_from(["", "More clicks than views."]),
+    }
 )
 after = st.integers(0, 20 * 24 * 3600 * 10**6).map(lambda us: timedelta(microseconds=us))
 
@@ -107,7 +117,8 @@ after = st.integers(0, 20 * 24 * 3600 * 10**6).map(lambda us: timedelta(microsec
     link_posts=st.none() | st.integers(1, 3),
     fetched_after=after,
     posted_before=st.none() | after,
-    terms=terms,
+    lags=lags,
+    others=others,
     thresholds=st.tuples(limits, limits, limits),
     platform=st.sampled_from(sorted(VIEWS_LAG)),
 )
@@ -120,7 +131,8 @@ def test_whatever_was_judged_is_derived_from_the_receipts_text_alone(
     link_posts,
     fetched_after,
     posted_before,
-    terms,
+    lags,
+    others,
     thresholds,
     platform,
 ):
@@ -132,10 +144,11 @@ def test_whatever_was_judged_is_derived_from_the_receipts_text_alone(
         None if posted_before is None else CLAIMED_AT - posted_before,
         denial,
         link_posts,
-        terms.reversed_since,
+        others["reversed_since"],
     )
+    terms = receipts.KeptTerms(receipts.lags_text(lags), **others)
     rules = Rules(3, dict(zip(CLAIMABLE, thresholds, strict=True)))
-    receipt = receipts.receipt(recorded(Claim(claimed, CLAIMED_AT), truth, terms, rules, platform))
+    receipt = receipts.receipt(recorded(Claim(claimed, CLAIMED_AT), truth, terms, rules, lags, platform))
     text = receipts.canonical(receipt)
     assert text == json.dumps(receipt, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
     assert receipts.canonical(json.loads(text)) == text
@@ -144,13 +157,14 @@ def test_whatever_was_judged_is_derived_from_the_receipts_text_alone(
 
 def example(**otherwise: object) -> receipts.Receipt:
     """A plain over-claim, four minutes after it; `otherwise`: what its verdict says instead."""
-    lags = (("views", VIEWS_LAG["youtube"]), ("conversions", Lag(LagBasis.CLAIM_AGE, 72)))
+    lags = {"views": VIEWS_LAG["youtube"], "conversions": Lag(LagBasis.CLAIM_AGE, 72)}
     return receipts.receipt(
         recorded(
             Claim(Figures(views=12_400, clicks=3), CLAIMED_AT),
             Truth(Figures(10_100, 3), Availability.LIVE, False, CLAIMED_AT + timedelta(minutes=4), None),
-            receipts.KeptTerms(lags, Rates(Decimal("2.5"))),
+            receipts.KeptTerms(receipts.lags_text(lags), Decimal("2.5")),
             Rules(1, {metric: Thresholds(floor=50) for metric in CLAIMABLE}),
+            lags,
             "youtube",
             **otherwise,
         )

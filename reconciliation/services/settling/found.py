@@ -18,6 +18,7 @@ from platforms.metrics import Lag
 from platforms.models import Platform
 from reconciliation.comparison import Rules, Status
 from reconciliation.models import RuleSet
+from reconciliation.receipts import lags_text
 from reconciliation.services import rulesets
 
 
@@ -118,6 +119,8 @@ class Terms:
     ruleset: RuleSet
     rules: Mapping[tuple[UUID, UUID], Rules]
     lags: Mapping[tuple[UUID, UUID], Mapping[str, Lag]]
+    lags_texts: Mapping[tuple[UUID, UUID], str]
+    """The same, as they are kept with verdicts."""
     slugs: Mapping[UUID, str]
 
 
@@ -219,7 +222,7 @@ def terms_of(posts: Mapping[UUID, FoundPost], ruleset: RuleSet | None = None) ->
         key: platforms[key[1]].lags(views_lag_h=rules[key].views_lag_h, conversion_lag_h=hours)
         for key, hours in lag_h.items()
     }
-    return Terms(ruleset, rules, lags, slugs)
+    return Terms(ruleset, rules, lags, {key: lags_text(each) for key, each in lags.items()}, slugs)
 
 
 def tracked(posts: Mapping[UUID, FoundPost], *, as_of: datetime) -> dict[UUID, Tracked]:

@@ -261,9 +261,9 @@ def _seen_live(post: FoundPost, snapshot: Snapshot) -> bool:
 def _terms_kept(
     claim: OpenClaim, snapshot: Snapshot, post: FoundPost, terms: Terms, reversed_since: int, impossible: str
 ) -> str:
-    lags = tuple(terms.lags[post.campaign_id, post.platform_id].items())
-    seen_live = _seen_live(post, snapshot)
-    return _as_json(KeptTerms(lags, post.rates, claim.previous, seen_live, reversed_since, impossible))
+    rates = post.rate_per_1000_views, post.rate_per_click, post.rate_per_conversion
+    lags, seen_live = terms.lags_texts[post.campaign_id, post.platform_id], _seen_live(post, snapshot)
+    return _as_json(KeptTerms(lags, *rates, claim.previous, seen_live, reversed_since, impossible))
 
 
 _as_json = lru_cache(maxsize=10_000)(KeptTerms.as_json)
