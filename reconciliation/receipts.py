@@ -113,6 +113,7 @@ def receipt(recorded: Recorded) -> Receipt:
     """The receipt of a verdict."""
     campaign, platform, claim, snapshot, verdict, rules, ruleset_sha256, terms = recorded
     known = ("previous", "seen_live", "reversed_since", "impossible")
+    kept = terms if isinstance(terms, dict) else {}
     return {
         "format": FORMAT,
         "inputs": {
@@ -120,12 +121,12 @@ def receipt(recorded: Recorded) -> Receipt:
             "platform": platform,
             "claim": _plain(CLAIM, claim),
             "snapshot": _plain(SNAPSHOT, snapshot),
-            **{name: terms[name] if terms else None for name in known},
+            **{name: kept.get(name) for name in known},
         },
         "rules": {
             "ruleset_sha256": ruleset_sha256,
             **(_limits(rules) if rules else {}),
-            **{name: terms[name] if terms else None for name in ("lags", "rates")},
+            **{name: kept.get(name) for name in ("lags", "rates")},
         },
         "outcome": _plain(VERDICT, verdict),
     }

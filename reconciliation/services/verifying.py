@@ -21,7 +21,7 @@ from reconciliation.services.sealing import header_of, open_day, start_of
 
 PAGE = 2_000
 _UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What judging raises for what it can't have left."""
+"""What is raised for what judging can't have left."""
 _FIRST = UUID(int=0)
 
 
@@ -177,12 +177,19 @@ def _sealed(
         checked.faults.append(f"Re-ordered rows: {where} came about before the one at position {last[1]:,}.")
     if campaign != str(block.campaign_id) or outcome["processed_at"][:10] != block.day.isoformat():
         checked.faults.append(f"Misplaced row: {where} is of another campaign or day than its block.")
-    if digest(receipt) != sha256:
+    if _digest(receipt) != sha256:
         missing = [name for name in ("claim", "snapshot") if receipt["inputs"][name]["id"] is None]
         gone = f" Its {' and its '.join(missing)} is gone." if missing else ""
         checked.faults.append(f"Changed receipt: {where} is not what was sealed.{gone}")
     _derive(receipt, where, checked)
     return order, position
+
+
+def _digest(receipt: Receipt) -> str:
+    try:
+        return digest(receipt)
+    except _UNREADABLE:
+        return ""  # JSON that can't be written: nothing of ours
 
 
 def _derive(receipt: Receipt, where: str, checked: Checked) -> None:

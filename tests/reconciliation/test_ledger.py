@@ -18,12 +18,14 @@ from campaigns.models import Campaign, CampaignPlatform
 from config import clock
 from reconciliation import receipts, tasks
 from reconciliation.chain import GENESIS
+from reconciliation.comparison import Status
 from reconciliation.models import AffiliateReport, Block, PlatformReport, ReconciliationLog, SealedReceipt
 from reconciliation.services import sealing
 from reconciliation.services.recorded import Recording
 from tests.factories import TODAY, AffiliateFactory, CampaignFactory, MembershipFactory
 from tests.hostile import assert_problem
 from tests.reconciliation.support import tamper
+from tests.scene import Scene
 
 pytestmark = pytest.mark.django_db
 
@@ -219,6 +221,19 @@ TAMPERING: dict[str, tuple[str, str]] = {
         f"""UPDATE {VERDICTS} SET terms = jsonb_set(terms, '{{lags,views,post_age}}', '25') WHERE id = %(second)s""",
         "Changed receipt: verdict {second} (block 1, position 2)",
     ),
+    "terms that are none": (
+        f"UPDATE {VERDICTS} SET terms = '[{{}}]' WHERE id = %(second)s",
+        "Changed receipt: verdict {second} (block 1, position 2)",
+    ),
+    "terms of which a part is gone": (
+        f"UPDATE {VERDICTS} SET terms = terms - 'previous' WHERE id = %(second)s",
+        "Not derivable: verdict {second} (block 1, position 2)",
+    ),
+    "a source that is nested too deep": (
+        f"""UPDATE {SNAPSHOTS} truth SET provenance = (repeat('[', 300) || repeat(']', 300))::jsonb
+        FROM {VERDICTS} verdict WHERE verdict.platform_report_id = truth.id AND verdict.id = %(second)s""",
+        "Changed receipt: verdict {second} (block 1, position 2)",
+    ),
     "terms that say nothing": (
         f"""UPDATE {VERDICTS} SET terms = jsonb_set(terms, '{{lags}}', '{{"views": {{"age": 1}}}}')
         WHERE id = %(second)s""",
@@ -322,6 +337,17 @@ def test_a_selection_is_derived_and_the_chain_is_checked_whole(sealed: Campaign)
         assert "position 2" in run("verify_ledger", *selection, fails=True)
     tamper(f"UPDATE {SEALED} SET sha256 = repeat('0', 64) WHERE position = 3")
     assert "Changed block" in run("verify_ledger", "--campaign", other, fails=True)
+
+
+def test_every_kind_of_verdict_follows_from_its_receipt(scene: Scene, drain_all: Callable[[], int]):
+    with clock.at(TODAY + timedelta(hours=25)):
+        drain_all()  # the second looks
+    found = set(ReconciliationLog.objects.values_list("status", "discrepancy_level"))
+    assert {status for status, _ in found} == set(Status) - {Status.INVALID_CLAIM}
+    assert ReconciliationLog.objects.exclude(terms__previous=[]).exists()
+    said = run("verify_ledger")
+    assert f"{ReconciliationLog.objects.count()} verdicts checked" in said
+    assert "Nothing is wrong." in said
 
 
 # --- Who sees receipts
