@@ -19,7 +19,7 @@ django.setup()
 from django.test.utils import setup_databases, setup_test_environment, teardown_databases
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.bench import campaign, clicks, pipeline, report, settling, web
+from tests.bench import campaign, clicks, ledger, pipeline, report, settling, web
 from tests.bench.harness import FULL, QUICK, TINY, Bench, Scale, copied, drop_database, quiet_logs
 
 MODULES = {
@@ -28,6 +28,7 @@ MODULES = {
     "web": web.measure,
     "campaign": campaign.measure,
     "clicks": clicks.measure,
+    "ledger": ledger.measure,
 }
 
 
