@@ -284,14 +284,15 @@ def affiliate_trust(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
     affiliate = get_object_or_404(known_to(request.user), pk=pk)
     found = reliance(affiliate=affiliate, posts=Post.objects.visible_to(request.user).filter(affiliate=affiliate))
     is_own = affiliate.user_id == request.user.pk
-    context = {
-        "affiliate": affiliate,
-        "trust": trust_panel(found),
-        "is_own": is_own,
-        "is_whole": is_own or request.user.is_staff,
-        "overall": found.overall_score,
-    }
-    return render(request, f"reconciliation/{'_trust' if request.htmx else 'trust'}.html", context)
+    with figures_of(list(Advertiser.objects.visible_to(request.user))) as context:
+        context |= {
+            "affiliate": affiliate,
+            "trust": trust_panel(found),
+            "is_own": is_own,
+            "is_whole": is_own or request.user.is_staff,
+            "overall": found.overall_score,
+        }
+        return render(request, f"reconciliation/{'_trust' if request.htmx else 'trust'}.html", context)
 
 
 @login_required

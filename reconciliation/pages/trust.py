@@ -14,7 +14,8 @@ from reconciliation.trust import KINDS, Counts
 
 @dataclass(frozen=True, slots=True)
 class TrustPanel:
-    """What _trust.html writes. `summary` is of the posts that the reader may see."""
+    """What _trust.html writes. `summary` is of the posts that the reader may see; `course` is None where nothing
+    changed."""
 
     summary: str
     to_raise: str
@@ -33,7 +34,7 @@ def trust_panel(found: Reliance) -> TrustPanel:
     width = 100 / (HISTORY_DAYS + 1)
     changes += [(round(width * (each.day - found.since).days, 2), each.score) for each in found.history]
     words = ""
-    if changes:
+    if len(changes) > 1:
         first = day(found.since) if found.score_before is not None else days[0][0]
         words = f"From {changes[0][1]:.2f} on {first} to {changes[-1][1]:.2f} now"
     return TrustPanel(
@@ -41,7 +42,7 @@ def trust_panel(found: Reliance) -> TrustPanel:
         to_raise=found.trust.to_raise,
         outcomes=outcomes(found.trust.counts),
         platforms=[(PLATFORM_NAMES[slug], trust.summary) for slug, trust in found.by_platform.items()],
-        course=step_line(changes) if changes else None,
+        course=step_line(changes) if words else None,
         course_words=words,
         days=days[::-1],
         reasons=list(_reasons(found.reasons)),

@@ -69,7 +69,7 @@ def test_what_is_older_than_the_course_is_where_it_begins(scene, elsewhere, addr
     assert "From 0.75 on 20 Nov 2026 to 0.60 now Day by day Day What counted Trust 21 Nov 2026 1 high 0.60 Reas" in text
     with clock.at(TODAY + timedelta(days=HISTORY_DAYS + 5)):
         text = _text(_client(scene.mila.user).get(address))
-    assert "From 0.60 on 25 Nov 2026 to 0.60 now Reasons" in text
+    assert "2 high YouTube 0.60 from 5 posts: too few to tell, 0.23 to 0.88 are likely. Reasons" in text
 
 
 def test_a_decision_is_shown_as_one(scene, address):
