@@ -106,7 +106,7 @@ def at_risk(alert: Alert) -> str:
         return UNKNOWN
     if verdict.pk != alert.post.state.current_verdict_id:
         return "claimed anew"
-    return money(verdict.money_at_risk, verdict.currency)
+    return money(alert.post.state.money_at_risk, verdict.currency)
 
 
 def alert_row(alert: Alert) -> AlertRow:

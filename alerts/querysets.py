@@ -63,7 +63,7 @@ class AlertQuerySet(models.QuerySet[Any]):
                 ids=ArrayAgg("pk"),
                 rank=Min(_RANK),
                 since=Min("created_at"),
-                at_risk=Sum("verdict__money_at_risk", filter=Q(verdict=F("post__state__current_verdict"))),
+                at_risk=Sum("post__state__money_at_risk", filter=Q(verdict=F("post__state__current_verdict"))),
             )
             .order_by("rank", "since", "affiliate__name")
         )

@@ -5,15 +5,16 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q
 
 from affiliates.models import AuditEvent, User
 from affiliates.services import audit
 from alerts.errors import AlertStateError, NoteRequiredError
 from alerts.models import Alert
 from config import clock
-from reconciliation.comparison import Level, Status
-from reconciliation.models import PostState, ReconciliationLog
+from reconciliation.comparison import Level
+from reconciliation.models import Override, PostState, ReconciliationLog
+from reconciliation.querysets import ReconciliationLogQuerySet
 
 SEVERITY_OF_LEVEL = {Level.MEDIUM.value: Alert.Severity.MEDIUM, Level.HIGH.value: Alert.Severity.HIGH}
 NOTE_MAX_LENGTH = 2000
@@ -27,29 +28,78 @@ def open_for_verdicts(*, verdict_ids: Sequence[UUID]) -> int:
 
 
 def open_forgotten() -> int:
-    """Open alerts for recent verdicts whose queued hint was lost; returns how many. Harmless to repeat."""
-    return _open_for(ReconciliationLog.objects.filter(processed_at__gte=clock.now() - FORGOTTEN_WITHIN))
+    """Open alerts for recent verdicts and decisions whose queued hint was lost, and close those that no longer accuse;
+    returns how many were opened. Harmless to repeat."""
+    since = clock.now() - FORGOTTEN_WITHIN
+    decided = list(Override.objects.filter(created_at__gte=since).values_list("verdict_id", flat=True))
+    follow_decisions(verdict_ids=decided)
+    return _open_for(ReconciliationLog.objects.filter(processed_at__gte=since))
 
 
 @transaction.atomic
-def _open_for(verdicts: "QuerySet[ReconciliationLog]") -> int:
-    unseen = verdicts.filter(
-        next_look_at=None, status=Status.DISCREPANCY.value, discrepancy_level__in=SEVERITY_OF_LEVEL, alert=None
-    )
+def _open_for(verdicts: "ReconciliationLogQuerySet") -> int:
+    decided = Override.objects.holding().filter(discrepancy_level__in=SEVERITY_OF_LEVEL)
+    accusing = Q(discrepancy_level__in=SEVERITY_OF_LEVEL) | Q(pk__in=decided.values("verdict"))
+    unseen = verdicts.counted().filter(accusing, alert=None).with_outcome()
+    unseen = unseen.filter(outcome_level__in=SEVERITY_OF_LEVEL).select_related("post")
+    found = list(unseen[:OPENED_AT_ONCE])
+    words = {each.verdict_id: each.explanation for each in decided.filter(verdict__in=found)}
     alerts = [
         Alert(
             kind=Alert.Kind.OVER_CLAIM,
-            severity=SEVERITY_OF_LEVEL[str(verdict.discrepancy_level)],
+            severity=SEVERITY_OF_LEVEL[verdict.outcome_level],
             campaign_id=verdict.post.campaign_id,
             affiliate_id=verdict.post.affiliate_id,
             post=verdict.post,
             verdict=verdict,
-            summary=verdict.explanation,
+            summary=words.get(verdict.pk, verdict.explanation),
         )
-        for verdict in unseen.select_related("post")[:OPENED_AT_ONCE]
+        for verdict in found
     ]
     Alert.objects.bulk_create(alerts, ignore_conflicts=True)
     return len(alerts)
+
+
+@transaction.atomic
+def follow_decisions(*, verdict_ids: Sequence[UUID]) -> None:
+    """Let alerts say what was decided of these verdicts: what no longer accuses is resolved, what accuses now is open,
+    and as severe as it is. Harmless to repeat."""
+    _open_for(ReconciliationLog.objects.filter(pk__in=verdict_ids))
+    alerts = {alert.verdict_id: alert for alert in Alert.objects.select_for_update().filter(verdict__in=verdict_ids)}
+    decisions = Override.objects.holding().filter(verdict__in=alerts).select_related("verdict", "decided_by")
+    for decision in decisions:
+        _follow(alerts[decision.verdict_id], decision)
+
+
+def _follow(alert: Alert, decision: Override) -> None:
+    severity = SEVERITY_OF_LEVEL.get(str(decision.discrepancy_level))
+    is_resolved, resolved_at = alert.status == Alert.Status.RESOLVED, alert.resolved_at
+    if severity is None and not is_resolved:
+        _resolve(alert.pk, decision.decided_by, decision.explanation)
+        audit(actor=decision.decided_by, action="alert.resolved", row=alert)
+    elif severity and resolved_at and resolved_at <= decision.created_at and _accuses_anew(decision):
+        Alert.objects.filter(pk=alert.pk).update(
+            status=Alert.Status.OPEN,
+            severity=severity,
+            acknowledged_at=None,
+            acknowledged_by=None,
+            resolved_at=None,
+            resolved_by=None,
+            resolution_note="",
+            updated_at=clock.now(),
+        )
+        audit(actor=decision.decided_by, action="alert.reopened", row=alert)
+    elif severity and not is_resolved and severity != alert.severity:
+        Alert.objects.filter(pk=alert.pk).update(severity=severity, updated_at=clock.now())
+        audit(actor=decision.decided_by, action="alert.reassessed", row=alert, changes={"severity": severity})
+
+
+def _accuses_anew(decision: Override) -> bool:
+    """Whether what held before it did not accuse. What a person has resolved as it accused stays resolved."""
+    before: Override | ReconciliationLog = decision.verdict
+    if decision.number > 1:
+        before = Override.objects.get(verdict=decision.verdict_id, number=decision.number - 1)
+    return before.discrepancy_level not in SEVERITY_OF_LEVEL
 
 
 _TWO_CLAIMANTS = {
@@ -93,7 +143,11 @@ def resolve(*, alert_id: UUID, by: User, note: str) -> Alert:
         raise NoteRequiredError("Say in a few words how this was resolved.", field="note")
     if len(note) > NOTE_MAX_LENGTH:
         raise NoteRequiredError(f"At most {NOTE_MAX_LENGTH:,} characters.", field="note", code="note_too_long")
-    changed = (
+    return _decided(alert_id, by, "alert.resolved", _resolve(alert_id, by, note))
+
+
+def _resolve(alert_id: UUID, by: User | None, note: str) -> int:
+    resolved: int = (
         Alert.objects.filter(pk=alert_id)
         .active()
         .update(
@@ -104,7 +158,7 @@ def resolve(*, alert_id: UUID, by: User, note: str) -> Alert:
             updated_at=clock.now(),
         )
     )
-    return _decided(alert_id, by, "alert.resolved", changed)
+    return resolved
 
 
 def _decided(alert_id: UUID, by: User, action: str, changed: int) -> Alert:

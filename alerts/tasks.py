@@ -10,6 +10,11 @@ def evaluate_verdicts(*verdict_ids: str) -> None:
     services.open_for_verdicts(verdict_ids=[UUID(pk) for pk in verdict_ids])
 
 
+def follow_decisions(*verdict_ids: str) -> None:
+    """Somebody decided what these verdicts come to: open, close or change their alerts."""
+    services.follow_decisions(verdict_ids=[UUID(pk) for pk in verdict_ids])
+
+
 def sweep() -> None:
     """Open what the queue forgot."""
     services.open_forgotten()

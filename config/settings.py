@@ -185,6 +185,7 @@ TASKS = (
     "reconciliation.tasks.seal",
     "alerts.tasks.evaluate_verdicts",
     "alerts.tasks.evaluate_refused_claim",
+    "alerts.tasks.follow_decisions",
     "alerts.tasks.sweep",
 )
 """Every dotted name that may be queued; a test resolves each of them."""

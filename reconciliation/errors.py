@@ -57,3 +57,9 @@ class RulesRefusedError(DomainError):
 
     code = "invalid_rules"
     status = 400
+
+
+class DecisionRefusedError(DomainError):
+    """A decision on a verdict that can't be taken as it stands."""
+
+    code = "decision_refused"

@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 
 from campaigns.exports import CAMPAIGNS
 from config.tables.exporting import Export
-from reconciliation.models import DayRollUp
+from reconciliation.models import DayRollUp, Override
 from reconciliation.rules import CLAIMABLE
 from reconciliation.sums import MONEY_AT_RISK, SUMS
 
@@ -99,19 +99,41 @@ def _verdict(*, verdict: str = "", claim: str, snapshot: str) -> Columns:
     }
 
 
+def _override(column: str) -> Subquery:
+    """A column of what was decided in a verdict's place; null where nothing was."""
+    decided = Override.objects.filter(verdict=OuterRef("pk")).order_by("-number")
+    return Subquery(decided.values(column)[:1])
+
+
+_OVERRIDE = {
+    "override_status": "status",
+    "override_level": "discrepancy_level",
+    "override_trust_effect": "trust_effect",
+    "override_money_at_risk": "money_at_risk",
+    "override_reason": "reason",
+    "overridden_at": "created_at",
+}
+"""What holds in the place of a verdict's own words and money."""
+
 _OWNER = "post__campaign__advertiser"
-_OWNERS_ONLY = ("money_at_risk", "currency", "ruleset_version")
+_OWNERS_ONLY = ("money_at_risk", "currency", "ruleset_version", "override_money_at_risk")
 
 VERDICTS = Export(
     "verdicts",
-    _verdict(claim="affiliate_report__", snapshot="platform_report__"),
+    {
+        **_verdict(claim="affiliate_report__", snapshot="platform_report__"),
+        **{name: _override(column) for name, column in _OVERRIDE.items()},
+    },
     advertiser=_OWNER,
     advertiser_only=_OWNERS_ONLY,
 )
 
 POSTS = Export(
     "posts",
-    _verdict(verdict="current_verdict__", claim="current_claim__", snapshot="current_verdict__platform_report__"),
+    {
+        **_verdict(verdict="current_verdict__", claim="current_claim__", snapshot="current_verdict__platform_report__"),
+        **{name: f"override__{column}" for name, column in _OVERRIDE.items()},
+    },
     advertiser=_OWNER,
     advertiser_only=_OWNERS_ONLY,
 )

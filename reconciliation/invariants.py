@@ -229,6 +229,52 @@ STATES = (
     ),
 )
 
+OVERRIDES = (
+    Invariant(
+        "An override is of a counted verdict, and those of one verdict are numbered without a gap",
+        """
+        SELECT override.id FROM reconciliation_override override
+        JOIN reconciliation_reconciliationlog verdict ON verdict.id = override.verdict_id
+        WHERE verdict.next_look_at IS NOT NULL OR override.number > 1 AND NOT EXISTS (
+            SELECT FROM reconciliation_override before
+            WHERE before.verdict_id = override.verdict_id AND before.number = override.number - 1
+        )
+        """,
+    ),
+    Invariant(
+        "An override has an event that says who decided",
+        """
+        SELECT override.id FROM reconciliation_override override
+        WHERE NOT EXISTS (
+            SELECT FROM affiliates_auditevent event
+            WHERE event.object_id = override.verdict_id AND event.action = 'verdict.overridden'
+                AND event.changes ->> 'override' = override.id::text
+                AND event.actor_id IS NOT DISTINCT FROM override.decided_by_id
+        )
+        """,
+    ),
+    Invariant(
+        "An override in a live campaign counts for trust in its verdict's place, and nothing else does",
+        """
+        SELECT COALESCE(event.id, decided.id) AS id
+        FROM (
+            SELECT override.id, override.verdict_id, override.number, override.trust_effect, CASE
+                WHEN override.trust_effect = 'NONE' THEN 'NONE'
+                ELSE COALESCE(override.discrepancy_level, override.status)
+            END AS kind
+            FROM reconciliation_override override
+            JOIN reconciliation_reconciliationlog verdict ON verdict.id = override.verdict_id
+            JOIN campaigns_post post ON post.id = verdict.post_id
+            JOIN campaigns_campaign campaign ON campaign.id = post.campaign_id
+            WHERE campaign.livemode
+        ) decided
+        FULL JOIN (SELECT * FROM reconciliation_trustevent WHERE sequence > 0) event
+            ON event.verdict_id = decided.verdict_id AND event.sequence = decided.number
+        WHERE (decided.trust_effect, decided.kind) IS DISTINCT FROM (event.effect, event.kind)
+        """,
+    ),
+)
+
 _OUTCOMES = """
     SELECT DISTINCT ON (event.affiliate_id, content, day) event.affiliate_id, event.platform_id, event.kind
     FROM reconciliation_trustevent event
@@ -373,4 +419,4 @@ def _sums_that_differ() -> Sequence[str]:
 
 SUMS = (Invariant("What lists and sums are read from is a recount of claims and verdicts", _sums_that_differ),)
 
-INVARIANTS = (*CLAIMS, *JOBS, *VERDICTS, *STATES, *TRUST, *LEDGER, *SUMS, *RUNS)
+INVARIANTS = (*CLAIMS, *JOBS, *VERDICTS, *STATES, *OVERRIDES, *TRUST, *LEDGER, *SUMS, *RUNS)

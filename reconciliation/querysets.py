@@ -10,6 +10,7 @@ from django.apps import apps
 from django.db import connection, models
 from django.db.models import (
     Aggregate,
+    Case,
     Count,
     Exists,
     F,
@@ -22,9 +23,10 @@ from django.db.models import (
     Subquery,
     Sum,
     Value,
+    When,
     Window,
 )
-from django.db.models.functions import Coalesce, RowNumber
+from django.db.models.functions import Cast, Coalesce, JSONObject, RowNumber
 
 from config import clock
 from config.bulk import array, read_rows
@@ -57,13 +59,31 @@ def with_standing(posts: "PostQuerySet") -> "PostQuerySet":
         "state__current_verdict__platform_report",
         "state__current_verdict__post__campaign",
         "state__current_verdict__ruleset",
+        "state__override",
         "state__latest_snapshot",
     ).annotate(
         title=Coalesce("text__title", Value("")),
         description=Coalesce("text__description", Value(""), output_field=models.TextField()),
         next_look_at=Subquery(jobs.filter(post=OuterRef("pk")).values("due_at")),
+        state__current_verdict__decision=_decision("state__current_verdict"),
     )
     return standing
+
+
+def _decision(verdict: str) -> Subquery:
+    """What holds in the place of a verdict, by the path to it, as it is shown; null where nothing was decided."""
+    decided = apps.get_model("reconciliation", "Override").objects.filter(verdict=OuterRef(verdict))
+    shown = JSONObject(
+        status="status",
+        discrepancy_level="discrepancy_level",
+        reason="reason",
+        explanation="explanation",
+        note="note__text",
+        trust_effect="trust_effect",
+        decided_at="created_at",
+        money_at_risk=Cast("money_at_risk", models.TextField()),
+    )
+    return Subquery(decided.order_by("-number").values(shown=shown)[:1])
 
 
 class AffiliateReportQuerySet(AppendOnlyQuerySet):
@@ -123,11 +143,35 @@ class ReconciliationLogQuerySet(AppendOnlyQuerySet):
         """Each claim's one last word."""
         return self.filter(next_look_at=None)
 
+    def with_override(self) -> Self:
+        """Each with what was decided in its place, in a query for all."""
+        decided = apps.get_model("reconciliation", "Override").objects.holding()
+        return self.prefetch_related(Prefetch("overrides", decided, to_attr="decisions"))
+
+    def with_decision(self) -> Self:
+        """Each with `decision`: what was decided in its place, as it is shown."""
+        return self.annotate(decision=_decision("pk"))
+
+    def with_outcome(self) -> Self:
+        """Each with what holds: `outcome_status`, `outcome_level` and `outcome_money` are the verdict's own, or those
+        that were decided in their place."""
+        decided = apps.get_model("reconciliation", "Override").objects.filter(verdict=OuterRef("pk"))
+        latest = decided.order_by("-number")
+
+        def held(column: str) -> Case:
+            decision = Subquery(latest.values(column)[:1])
+            return Case(When(Exists(decided), then=decision), default=F(column))
+
+        return self.annotate(
+            outcome_status=held("status"), outcome_level=held("discrepancy_level"), outcome_money=held("money_at_risk")
+        )
+
     def for_claims(self) -> Self:
         """What a list of claims shows of the verdicts on them, newest first."""
         figures = ("views", "clicks", "conversions", "provenance", "definitions", "fetched_at")
         return (
             self.select_related("platform_report", "ruleset", "post__campaign")
+            .with_override()
             .only(
                 *(field.name for field in self.model._meta.concrete_fields),
                 *(f"platform_report__{name}" for name in figures),
@@ -138,8 +182,8 @@ class ReconciliationLogQuerySet(AppendOnlyQuerySet):
         )
 
     def for_results(self) -> Self:
-        """Everything a list of verdicts shows, in one query."""
-        return self.select_related(
+        """Everything a list of verdicts shows, in one query and another for what was decided in their place."""
+        return self.with_override().select_related(
             "affiliate_report",
             "platform_report",
             "ruleset",
@@ -147,6 +191,15 @@ class ReconciliationLogQuerySet(AppendOnlyQuerySet):
             "post__campaign",
             "post__affiliate",
         )
+
+
+class OverrideQuerySet(AppendOnlyQuerySet):
+    """Decisions on verdicts."""
+
+    def holding(self) -> Self:
+        """Of each verdict the one that holds."""
+        later = apps.get_model("reconciliation", "Override").objects
+        return self.filter(~Exists(later.filter(verdict=OuterRef("verdict"), number__gt=OuterRef("number"))))
 
 
 LANE = """
@@ -373,7 +426,8 @@ class Looked(NamedTuple):
 
 
 class ShownPost(NamedTuple):
-    """What a row of a list shows of a post: its claim, and what that claim's verdict found, None while there is none.
+    """What a row of a list shows of a post: its claim, and what that claim's verdict found, or what was decided in its
+    place; None while there is none.
 
     `trust_score` is None while no verdict counts for it; `explained_before` is what the last word on its latest claim
     that has one says.
@@ -431,6 +485,25 @@ class ShownClaim(NamedTuple):
     conversions: int | None
 
 
+_WITH_OVERRIDE = """
+    LEFT JOIN LATERAL (
+        SELECT * FROM reconciliation_override WHERE verdict_id = verdict.id ORDER BY number DESC LIMIT 1
+    ) AS override ON true
+"""
+_HOLDS = {
+    column: f"CASE WHEN override.id IS NULL THEN verdict.{column} ELSE override.{column} END"
+    for column in ("status", "discrepancy_level", "views_discrepancy", "views_diff_pct", "money_at_risk")
+}
+_OUTCOME = f"""
+    override_id = override.id,
+    verdict = lower(COALESCE(NULLIF({_HOLDS["status"]}, 'DISCREPANCY'), {_HOLDS["discrepancy_level"]}, 'pending')),
+    views_discrepancy = {_HOLDS["views_discrepancy"]}, views_diff_pct = {_HOLDS["views_diff_pct"]},
+    money_at_risk = {_HOLDS["money_at_risk"]},
+    currency = CASE WHEN {_HOLDS["money_at_risk"]} IS NULL THEN '' ELSE verdict.currency END
+"""
+"""What `PostState` copies of a verdict, or of the override that holds in its place."""
+
+
 class PostStateQuerySet(CountableQuerySet):
     """How posts stand now."""
 
@@ -450,6 +523,7 @@ class PostStateQuerySet(CountableQuerySet):
             "current_claim",
             "current_verdict__platform_report",
             "current_verdict__ruleset",
+            "override",
             "latest_snapshot",
         )
 
@@ -497,8 +571,8 @@ class PostStateQuerySet(CountableQuerySet):
                 ON CONFLICT (post_id) DO UPDATE
                 SET current_claim_id = excluded.current_claim_id, claimed_at = excluded.claimed_at,
                     claimed_on = excluded.claimed_on, claimed_views = excluded.claimed_views,
-                    current_verdict_id = NULL, verdict = 'pending', views_discrepancy = NULL, views_diff_pct = NULL,
-                    money_at_risk = NULL, currency = ''
+                    current_verdict_id = NULL, override_id = NULL, verdict = 'pending', views_discrepancy = NULL,
+                    views_diff_pct = NULL, money_at_risk = NULL, currency = ''
                 """,
                 [array(claims), array(claims.values())],
             )
@@ -507,25 +581,31 @@ class PostStateQuerySet(CountableQuerySet):
         """Save what a settled batch found of these posts, in one statement."""
         with connection.cursor() as cursor:
             cursor.execute(
-                """
+                f"""
                 UPDATE reconciliation_poststate AS row
                 SET current_verdict_id = new.current_verdict, counted_verdict_id = new.counted_verdict,
                     latest_snapshot_id = new.snapshot, last_fetched_at = new.fetched_at,
-                    seen_live_at = new.seen_live_at,
-                    verdict = lower(CASE
-                        WHEN verdict.id IS NULL THEN 'pending'
-                        WHEN verdict.status = 'DISCREPANCY' THEN verdict.discrepancy_level
-                        ELSE verdict.status
-                    END),
-                    views_discrepancy = verdict.views_discrepancy, views_diff_pct = verdict.views_diff_pct,
-                    money_at_risk = verdict.money_at_risk,
-                    currency = CASE WHEN verdict.money_at_risk IS NULL THEN '' ELSE verdict.currency END
+                    seen_live_at = new.seen_live_at, {_OUTCOME}
                 FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::timestamptz[], %s::timestamptz[])
                     AS new (post, current_verdict, counted_verdict, snapshot, fetched_at, seen_live_at)
                     LEFT JOIN reconciliation_reconciliationlog AS verdict ON verdict.id = new.current_verdict
+                    {_WITH_OVERRIDE}
                 WHERE row.post_id = new.post
                 """,
                 [array(column) for column in zip(*looks, strict=True)],
+            )
+
+    def write_decision(self, verdict_id: UUID) -> None:
+        """Let the post of this verdict stand as is decided of it, should it be the current one."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""
+                UPDATE reconciliation_poststate AS row SET {_OUTCOME}
+                FROM reconciliation_reconciliationlog AS verdict
+                    {_WITH_OVERRIDE}
+                WHERE verdict.id = %s AND row.post_id = verdict.post_id AND row.current_verdict_id = verdict.id
+                """,
+                [verdict_id],
             )
 
     def standing(self) -> Self:
@@ -560,10 +640,18 @@ class PostStateQuerySet(CountableQuerySet):
                     WHERE affiliate_id = post.affiliate_id AND total_submissions > 0
                 ),
                 claim.claimed_at, claim.claimed_views, claim.claimed_clicks, claim.claimed_conversions,
-                verdict.status, verdict.discrepancy_level, verdict.explanation,
-                verdict.money_at_risk, verdict.currency,
-                verdict.views_discrepancy, verdict.clicks_discrepancy, verdict.conversions_discrepancy,
-                verdict.views_diff_pct, verdict.clicks_diff_pct, verdict.conversions_diff_pct,
+                COALESCE(override.status, verdict.status),
+                CASE WHEN override.id IS NULL THEN verdict.discrepancy_level ELSE override.discrepancy_level END,
+                COALESCE(override.explanation, verdict.explanation),
+                state.money_at_risk, verdict.currency, state.views_discrepancy,
+                CASE WHEN override.id IS NULL THEN verdict.clicks_discrepancy ELSE override.clicks_discrepancy END,
+                CASE
+                    WHEN override.id IS NULL THEN verdict.conversions_discrepancy
+                    ELSE override.conversions_discrepancy
+                END,
+                state.views_diff_pct,
+                CASE WHEN override.id IS NULL THEN verdict.clicks_diff_pct ELSE override.clicks_diff_pct END,
+                CASE WHEN override.id IS NULL THEN verdict.conversions_diff_pct ELSE override.conversions_diff_pct END,
                 (SELECT explanation FROM reconciliation_reconciliationlog WHERE id = state.counted_verdict_id)
             FROM unnest(%s::uuid[]) WITH ORDINALITY AS wanted (id, place)
                 JOIN reconciliation_poststate state ON state.post_id = wanted.id
@@ -571,6 +659,7 @@ class PostStateQuerySet(CountableQuerySet):
                 JOIN campaigns_campaign campaign ON campaign.id = post.campaign_id
                 JOIN reconciliation_affiliatereport claim ON claim.id = state.current_claim_id
                 LEFT JOIN reconciliation_reconciliationlog verdict ON verdict.id = state.current_verdict_id
+                LEFT JOIN reconciliation_override override ON override.id = state.override_id
             ORDER BY wanted.place
             """,
             [array(ids)],

@@ -191,6 +191,13 @@ def figures_judged(
     return " ".join(parts)
 
 
+def decided(*, status: str, level: str | None, reason: str, decided_at: datetime) -> str:
+    """What a person put in the place of a verdict: "Decided on 25 Nov 2026: matched. Reason: evidence was shown."."""
+    day = decided_at.astimezone(UTC)
+    word = status.replace("_", " ").lower() + (f", {level.lower()}" if level else "")
+    return f"Decided on {day.day} {_MONTHS[day.month - 1]} {day.year}: {word}. Reason: {reason}."
+
+
 def _pair(metric: str, figure: MetricVerdict) -> str:
     counted = "" if figure.truth is None else f", {figure.truth:,} counted"
     return f"{metric}: {figure.claimed:,} claimed{counted}"

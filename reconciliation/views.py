@@ -28,6 +28,7 @@ from reconciliation.models import (
     DayRollUp,
     Finding,
     Job,
+    Override,
     PlatformReport,
     PostState,
     ReconciliationLog,
@@ -246,9 +247,13 @@ def post(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
             "row": rows.verdict_row(*PostState.objects.shown([pk])),
             "link": rows.link_to(found),
             "cards": figures.verdict_cards(
-                state.current_claim, state.current_verdict, found.platform.name, with_money=is_advertiser_side
+                state.current_claim,
+                state.current_verdict,
+                found.platform.name,
+                with_money=is_advertiser_side,
+                override=state.override,
             ),
-            "basis": figures.basis(state.current_verdict),
+            "basis": figures.basis(state.current_verdict, state.override),
             "notices": notices(found),
             "job": found.jobs.latest_first().select_related("connection").first(),
             "findings": Finding.objects.visible_to(request.user).of_post(found),
@@ -271,6 +276,7 @@ def _history(found: Post, *, with_receipts: bool) -> dict[str, Any]:
         claims=AffiliateReport.objects.filter(post__in=posts)[:HISTORY_LENGTH],
         snapshots=snapshots,
         verdicts=ReconciliationLog.objects.filter(post__in=posts)[:HISTORY_LENGTH],
+        overrides=Override.objects.filter(verdict__post__in=posts).select_related("note")[:HISTORY_LENGTH],
         with_receipts=with_receipts,
     )
     return {"events": events, "snapshots": snapshots}

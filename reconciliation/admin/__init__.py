@@ -1,5 +1,5 @@
-"""Staff's pages for posts, claims, snapshots, verdicts, rules, trust, and the work of looking."""
+"""Staff's pages for posts, claims, snapshots, verdicts, decisions, rules, findings, trust, and the work of looking."""
 
-from reconciliation.admin import imports, ledger, posts, quality, records, rollups, rules, work
+from reconciliation.admin import deciding, imports, ledger, posts, quality, records, rollups, rules, work
 
-__all__ = ["imports", "ledger", "posts", "quality", "records", "rollups", "rules", "work"]
+__all__ = ["deciding", "imports", "ledger", "posts", "quality", "records", "rollups", "rules", "work"]

@@ -44,7 +44,6 @@ class VerdictFilter(admin.SimpleListFilter):
 
     title = "verdict"
     parameter_name = "verdict"
-    path = ""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(word, word.replace("_", " ").capitalize()) for word in WORDS]
@@ -54,10 +53,8 @@ class VerdictFilter(admin.SimpleListFilter):
         if word not in WORDS:
             return queryset
         if word in LEVELS:
-            wanted = {f"{self.path}status": "DISCREPANCY", f"{self.path}discrepancy_level": word.upper()}
-        else:
-            wanted = {f"{self.path}status": word.upper()}
-        return queryset.filter(**wanted)
+            return queryset.filter(status="DISCREPANCY", discrepancy_level=word.upper())
+        return queryset.filter(status=word.upper())
 
 
 class LookedAtAdmin(ClosedAdmin):

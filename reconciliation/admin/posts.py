@@ -1,21 +1,25 @@
 """A post's page: everything that was claimed, found and concluded."""
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from campaigns.models import Post, PostText
 from config.admin import ClosedInline, badge
 from config.templatetags.look import UNKNOWN, figure, moment
-from reconciliation.admin.looking import LookedAtAdmin, VerdictFilter, linked, title_in_short
+from reconciliation.admin.looking import WORDS, LookedAtAdmin, VerdictFilter, linked, title_in_short
 from reconciliation.models import AffiliateReport, Job, PlatformReport, PostState, ReconciliationLog
 from reconciliation.rules import CLAIMABLE
 
-_STATE = ("current_claim", "current_verdict", "counted_verdict", "latest_snapshot")
+_STATE = ("current_claim", "current_verdict", "override", "counted_verdict", "latest_snapshot")
 
 
 class CurrentVerdictFilter(VerdictFilter):
-    path = "state__current_verdict__"
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Post]) -> QuerySet[Post]:
+        word = self.value()
+        return queryset.filter(state__verdict=word) if word in WORDS else queryset
 
 
 class StateInline(ClosedInline):
@@ -109,8 +113,8 @@ class PostAdmin(LookedAtAdmin):
     def verdict(self, post: Post) -> SafeString | None:
         if (state := _state(post)) is None:
             return None
-        verdict = state.current_verdict
-        return badge(verdict.status, verdict.discrepancy_level) if verdict else badge(None)
+        outcome = state.outcome
+        return badge(outcome.status, outcome.discrepancy_level) if outcome else badge(None)
 
     def claimed(self, post: Post) -> str | None:
         state = _state(post)

@@ -1,10 +1,13 @@
 """Claims, snapshots, verdicts and trust: what was recorded, to be looked at."""
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
 from config.admin import ClosedAdmin, ClosedInline, ExportedAdmin, badge, set_or_not
 from config.templatetags.look import money, signed_percent
+from reconciliation.admin.deciding import OverrideInline, ask_and_override
 from reconciliation.admin.looking import LookedAtAdmin, VerdictFilter, post_title
 from reconciliation.admin.posts import VerdictInline
 from reconciliation.exports import CLAIMS, SNAPSHOTS, VERDICTS
@@ -95,6 +98,9 @@ class ReconciliationLogAdmin(ExportedAdmin, LookedAtAdmin):
     )
     search_fields = ("post__url", "post__affiliate__name", "post__campaign__campaign_name", "=request_id")
     date_hierarchy = "processed_at"
+    actions = (*LookedAtAdmin.actions, "override")
+    row_actions = actions
+    inlines = (OverrideInline,)
     readonly_fields = ("verdict", "at_risk")
     fields = (
         "verdict",
@@ -115,6 +121,14 @@ class ReconciliationLogAdmin(ExportedAdmin, LookedAtAdmin):
         "id",
     )
     related_lists = (("Alert", "alerts_alert", "verdict__id__exact"),)
+
+    def offers(self, action: str, row: ReconciliationLog) -> bool:
+        return action != "override" or row.is_counted
+
+    @admin.action(description="Decide otherwise", permissions=["decide"])
+    def override(self, request: HttpRequest, queryset: QuerySet[ReconciliationLog]) -> HttpResponse | None:
+        """People may see what no source shows."""
+        return ask_and_override(self, request, queryset)
 
     @admin.display(ordering="status")
     def verdict(self, verdict: ReconciliationLog) -> SafeString:

@@ -4,6 +4,7 @@ Percentages, shares and money are text, so that no reader loses a digit; a figur
 """
 
 from dataclasses import asdict
+from datetime import datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,7 @@ from platforms.metrics import Availability, Metric
 from reconciliation.comparison import Level, Status, TrustEffect
 from reconciliation.gaps import Look
 from reconciliation.models import AffiliateReport, Run
+from reconciliation.outcomes import DECIDABLE, Reason
 from reconciliation.quality import RULES
 from reconciliation.services.admission import Outcome
 from reconciliation.trust import KINDS, Counts, PolicyName
@@ -157,6 +159,33 @@ def _gap(metric: Metric, claimed: int | None, difference: int | None, row: Row, 
     return gap and asdict(gap)
 
 
+class OverrideSerializer(Shown):
+    """What somebody decided in a verdict's place: it holds for sums, trust and alerts, and the verdict stays on
+    record. Affiliates' answers are without its money."""
+
+    status = serializers.ChoiceField([each.value for each in DECIDABLE])
+    discrepancy_level = serializers.ChoiceField([each.value for each in Level], allow_null=True)
+    reason = serializers.ChoiceField([each.value for each in Reason])
+    explanation = serializers.CharField()
+    note = serializers.CharField(allow_null=True, help_text="What its decider wrote; null: erased.")
+    trust_effect = serializers.ChoiceField([each.value for each in TrustEffect])
+    decided_at = serializers.DateTimeField()
+    money_at_risk = serializers.DecimalField(24, 2, allow_null=True, required=False)
+
+
+def _decided(columns: Columns) -> Show:
+    """What the row's `decision` says, if there is one."""
+    decision, names = columns.place("decision"), list(OverrideSerializer().fields)
+
+    def show(row: Row, context: Context) -> dict[str, Any] | None:
+        if row[decision] is None:
+            return None
+        shown = {name: row[decision][name] for name in names}
+        return shown | {"decided_at": datetime.fromisoformat(shown["decided_at"])}
+
+    return show
+
+
 class VerdictSerializer(Shown):
     """One claim held against one snapshot. Affiliates' answers are without its money and the version of the rules.
 
@@ -171,6 +200,7 @@ class VerdictSerializer(Shown):
     metrics = MetricsSerializer(source="*")
     confidence = serializers.DecimalField(4, 3, help_text="The share of the claimed figures that has a truth.")
     trust_effect = serializers.ChoiceField([each.value for each in TrustEffect])
+    override = OverrideSerializer(allow_null=True, help_text="What holds in its place.")
     next_look_at = serializers.DateTimeField(allow_null=True, help_text="When the claim is looked at again.")
     fetched_at = serializers.DateTimeField(source="platform_report.fetched_at")
     processed_at = serializers.DateTimeField()
@@ -181,7 +211,7 @@ class VerdictSerializer(Shown):
     @classmethod
     def derived(cls, columns: Columns) -> dict[str, Show]:
         next_look_at = columns.place("next_look_at")
-        return {"counted": lambda row, context: row[next_look_at] is None}
+        return {"counted": lambda row, context: row[next_look_at] is None, "override": _decided(columns)}
 
     @classmethod
     def plan(cls, columns: Columns) -> Show:
@@ -193,6 +223,8 @@ class VerdictSerializer(Shown):
             if own is not None and row[advertiser] not in own:
                 for name in ADVERTISER_SIDE_ONLY:
                     del shown[name]
+                if shown["override"]:
+                    del shown["override"]["money_at_risk"]
             return shown
 
         return show_to
@@ -349,7 +381,7 @@ class HistoricClaimSerializer(ClaimSerializer):
 
         def status(row: Row, context: Context) -> str:
             verdicts = context["verdicts"].get(row[claim])
-            return verdicts[0]["status"] if verdicts else "PENDING"
+            return (verdicts[0]["override"] or verdicts[0])["status"] if verdicts else "PENDING"
 
         return {"status": status}
 

@@ -15,8 +15,8 @@ from reconciliation.api.serializers import (
 from reconciliation.models import AffiliateReport, Finding, PlatformReport, ReconciliationLog
 from reconciliation.querysets import with_standing
 
-RESULTS = Sheet(ResultSerializer, ReconciliationLog.objects.all)
-VERDICTS = Sheet(VerdictSerializer, ReconciliationLog.objects.all, key="affiliate_report")
+RESULTS = Sheet(ResultSerializer, lambda: ReconciliationLog.objects.with_decision())
+VERDICTS = Sheet(VerdictSerializer, lambda: ReconciliationLog.objects.with_decision(), key="affiliate_report")
 """Of claims, the newest first."""
 HISTORY = Sheet(HistorySerializer, AffiliateReport.objects.all, many={"verdicts": VERDICTS})
 CLAIMS = Sheet(HistoricClaimSerializer, AffiliateReport.objects.all, many={"verdicts": VERDICTS})

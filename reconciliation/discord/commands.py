@@ -273,8 +273,8 @@ def _verdict(post: Post) -> str:
         return "It is the same as another post of yours, and goes on as that one."
     if post.displaced_at:
         return "Somebody else's claim to this post stands."
-    if post.state.current_verdict:
-        explanation: str = post.state.current_verdict.explanation
+    if post.state.outcome:
+        explanation: str = post.state.outcome.explanation
         return explanation
     if post.next_look_at is None:  # type: ignore[attr-defined]  # annotated
         return "It could not be looked at; our staff see it."
@@ -282,7 +282,7 @@ def _verdict(post: Post) -> str:
 
 
 def _line(claim: AffiliateReport) -> str:
-    verdict = next(iter(claim.latest_verdicts), None)
+    verdict = next((each.outcome for each in claim.latest_verdicts), None)
     level = f", {verdict.discrepancy_level.lower()}" if verdict and verdict.discrepancy_level else ""
     word = verdict.status.replace("_", " ").lower() + level if verdict else "pending"
     return f"{claim.claimed_at:%d %b %H:%M} UTC, {about(claim.post)}: {_claimed(claim)}: {word}"

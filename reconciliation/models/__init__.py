@@ -1,5 +1,6 @@
 """What was claimed, what was found, what followed from it, and the work of looking."""
 
+from reconciliation.models.deciding import Override, OverrideNote
 from reconciliation.models.discord import DiscordInteraction
 from reconciliation.models.evidence import (
     AffiliateReport,
@@ -28,6 +29,8 @@ __all__ = [
     "ImportPart",
     "ImportRow",
     "Job",
+    "Override",
+    "OverrideNote",
     "PlatformReport",
     "PlatformReportBody",
     "PlatformTrust",

@@ -1,6 +1,6 @@
 """Claims, snapshots and verdicts: written once, kept for ever."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
@@ -17,6 +17,9 @@ from reconciliation.querysets import (
     PlatformReportQuerySet,
     ReconciliationLogQuerySet,
 )
+
+if TYPE_CHECKING:
+    from reconciliation.models.deciding import Override
 
 
 def _count(**kwargs: Any) -> "models.BigIntegerField[Any, Any]":
@@ -210,6 +213,9 @@ class ReconciliationLog(AppendOnly):
 
     objects = ReconciliationLogQuerySet.as_manager()  # type: ignore[misc]
 
+    decisions: "list[Override]"
+    """The override that holds, if there is one, where it has been looked up."""
+
     class Meta:
         verbose_name = "reconciliation log (verdict)"
         verbose_name_plural = "reconciliation logs (verdicts)"
@@ -242,3 +248,13 @@ class ReconciliationLog(AppendOnly):
     def is_counted(self) -> bool:
         """Whether this is the claim's last word."""
         return self.next_look_at is None
+
+    @property
+    def override(self) -> "Override | None":
+        """What was decided in its place, where that has been looked up: see `with_override`."""
+        return next(iter(self.decisions), None)
+
+    @property
+    def outcome(self) -> "ReconciliationLog | Override":
+        """What holds of it: itself, or what was decided in its place."""
+        return self.override or self

@@ -9,6 +9,7 @@ from django.db.models.functions import Greatest, Least
 from affiliates.models import Affiliate
 from campaigns.models import Campaign, Post
 from platforms.models import Platform
+from reconciliation.models.deciding import Override
 from reconciliation.models.evidence import AffiliateReport, PlatformReport, ReconciliationLog
 from reconciliation.querysets import AffiliateRollUpQuerySet, DayRollUpQuerySet, PostStateQuerySet
 from reconciliation.sums import COMPARED, OVER_CLAIMED, WORDS
@@ -27,11 +28,12 @@ class PostState(models.Model):
     """How a post stands now: its current claim, that claim's verdict, and the newest truth.
 
     What lists are narrowed to, sorted by and summed up from stands here as well, as `PostStateQuerySet` copies it from
-    the post, its claim and its verdict, none of which changes; whether the post stands, a trigger on posts keeps up.
+    the post, its claim, and its verdict or the override of it, none of which changes; whether the post stands, a
+    trigger on posts keeps up.
     """
 
     post = models.OneToOneField(Post, models.CASCADE, primary_key=True, related_name="state")
-    # Nothing is looked up by these four, and what they point at is never deleted: an index would cost each write.
+    # Nothing is looked up by these five, and what they point at is never deleted: an index would cost each write.
     current_claim = models.ForeignKey(AffiliateReport, models.PROTECT, related_name="+", db_index=False)
     current_verdict = models.ForeignKey(
         ReconciliationLog,
@@ -48,6 +50,14 @@ class PostState(models.Model):
         related_name="+",
         db_index=False,
         help_text="Of the latest claim that has one.",
+    )
+    override = models.ForeignKey(
+        Override,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        help_text="What holds in place of the current verdict.",
     )
     latest_snapshot = models.ForeignKey(PlatformReport, models.PROTECT, null=True, related_name="+", db_index=False)
     last_fetched_at = models.DateTimeField(null=True)
@@ -126,6 +136,11 @@ class PostState(models.Model):
 
     def __str__(self) -> str:
         return f"State of {self.post_id}"
+
+    @property
+    def outcome(self) -> ReconciliationLog | Override | None:
+        """What holds of the current claim: its verdict, or what was decided in its place."""
+        return self.override or self.current_verdict
 
 
 class RollUp(models.Model):

@@ -11,7 +11,7 @@ from config.templatetags.look import day, figure, moment, money, percent, signed
 from platforms.metrics import DEFINITIONS, Metric
 from reconciliation.comparison import TrustEffect
 from reconciliation.gaps import Gap, Look
-from reconciliation.models import AffiliateReport, ReconciliationLog
+from reconciliation.models import AffiliateReport, Override, ReconciliationLog
 from reconciliation.pages.rows import leading_metric, share_pct
 from reconciliation.rules import CLAIMABLE
 
@@ -72,9 +72,15 @@ def _risk_card(totals: Mapping[str, Any], at_risk: Sequence[Mapping[str, Any]], 
 
 
 def verdict_cards(
-    claim: AffiliateReport, verdict: ReconciliationLog | None, platform: str, *, with_money: bool
+    claim: AffiliateReport,
+    verdict: ReconciliationLog | None,
+    platform: str,
+    *,
+    with_money: bool,
+    override: Override | None = None,
 ) -> list[Card]:
-    """The leading figure of a claim and what its verdict found. What it costs is the advertiser's to see."""
+    """The leading figure of a claim and what its verdict found. What it costs is the advertiser's to see; there an
+    override holds."""
     metric = leading_metric(claim)
     claimed, difference = getattr(claim, f"claimed_{metric}"), getattr(verdict, f"{metric}_discrepancy", None)
     looked_at = verdict.platform_report.fetched_at if verdict else None
@@ -89,9 +95,10 @@ def verdict_cards(
         ),
         Card("Gap", signed_percent(getattr(verdict, f"{metric}_diff_pct", None)), _gap_note(difference, gap)),
     ]
-    if with_money and verdict and verdict.money_at_risk is not None:
-        amount = money(verdict.money_at_risk, verdict.currency)
-        cards.append(Card("Money at risk", amount, "at the campaign's rate", hot=verdict.money_at_risk > 0))
+    outcome = override or verdict
+    if with_money and outcome and outcome.money_at_risk is not None:
+        amount = money(outcome.money_at_risk, outcome.currency)
+        cards.append(Card("Money at risk", amount, "at the campaign's rate", hot=outcome.money_at_risk > 0))
     return cards
 
 
@@ -145,7 +152,7 @@ _TRUST = {
 }
 
 
-def basis(verdict: ReconciliationLog | None) -> list[tuple[str, str]]:
+def basis(verdict: ReconciliationLog | None, override: Override | None = None) -> list[tuple[str, str]]:
     """What a verdict rests on, as terms and their words; nothing while there is none."""
     if verdict is None:
         return []
@@ -155,7 +162,7 @@ def basis(verdict: ReconciliationLog | None) -> list[tuple[str, str]]:
     return [
         ("Rules", f"version {verdict.ruleset.version}"),
         ("Confidence", f"{percent(verdict.confidence * 100)} of the claimed figures have a count"),
-        ("Trust", _TRUST[verdict.trust_effect]),
+        ("Trust", _TRUST[(override or verdict).trust_effect]),
         ("Look again", moment(verdict.next_look_at) if verdict.next_look_at else "no, this verdict is final"),
         *meanings,
     ]

@@ -10,7 +10,7 @@ from django.urls import reverse
 from config.templatetags.look import badge_for, figure
 from platforms.metrics import Availability, Metric
 from reconciliation.comparison import Denial
-from reconciliation.models import AffiliateReport, PlatformReport, ReconciliationLog
+from reconciliation.models import AffiliateReport, Override, PlatformReport, ReconciliationLog
 from reconciliation.rules import CLAIMABLE
 
 _SHOWN = ("views", "likes", "comments", "shares", "clicks", "conversions")
@@ -37,6 +37,7 @@ def history(
     claims: Iterable[AffiliateReport],
     snapshots: Sequence[PlatformReport],
     verdicts: Iterable[ReconciliationLog],
+    overrides: Iterable[Override] = (),
     with_receipts: bool = False,
 ) -> list[Event]:
     """Everything that happened to a post, from rows in any order; `with_receipts`: the reader may see the verdicts'."""
@@ -46,6 +47,7 @@ def history(
         *(_look(look, platform) for look in looks),
         *(_revision(*fall, platform) for fall in _falls(looks)),
         *(_verdict(verdict, with_receipt=with_receipts) for verdict in verdicts),
+        *(_decision(override) for override in overrides),
     ]
     return sorted(events, key=lambda event: (event.at, event.rank), reverse=True)
 
@@ -114,3 +116,9 @@ def _verdict(verdict: ReconciliationLog, *, with_receipt: bool) -> Event:
         tone=badge.tone,
         receipt=reverse("api-reconciliation-receipt", args=[verdict.pk]) if with_receipt else "",
     )
+
+
+def _decision(override: Override) -> Event:
+    badge = badge_for(override.status, override.discrepancy_level)
+    detail = " ".join(filter(None, [override.explanation, override.words]))
+    return Event(override.created_at, 4, f"Decided: {badge.shape} {badge.word}", detail, tone=badge.tone)

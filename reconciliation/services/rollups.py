@@ -88,7 +88,7 @@ def _differing(table: str, key: Sequence[str], rows: str, limit: int, *, counted
 
 
 _COPIED = """
-    campaign_id, platform_id, affiliate_id, is_standing, claimed_at, claimed_on, claimed_views, verdict,
+    campaign_id, platform_id, affiliate_id, is_standing, claimed_at, claimed_on, claimed_views, verdict, override_id,
     views_discrepancy, views_diff_pct, money_at_risk, currency
 """
 _COUNTED = """
@@ -101,7 +101,7 @@ _FACTS = """
         post.displaced_at IS NULL AND post.merged_into_id IS NULL AS is_standing,
         claim.claimed_at, moment.day AS claimed_on, moment.day, claim.claimed_views,
         lower(coalesce(nullif(verdict.status, 'DISCREPANCY'), verdict.discrepancy_level, 'pending')) AS verdict,
-        verdict.views_discrepancy, verdict.views_diff_pct, verdict.money_at_risk,
+        verdict.override_id, verdict.views_discrepancy, verdict.views_diff_pct, verdict.money_at_risk,
         CASE WHEN verdict.money_at_risk IS NULL THEN '' ELSE verdict.currency END AS currency,
         CASE WHEN verdict.status = 'INVALID_CLAIM' THEN NULL ELSE claim.claimed_views END AS possible,
         CASE WHEN verdict.status IN ('MATCHED', 'DISCREPANCY') AND verdict.views_discrepancy IS NOT NULL
@@ -111,7 +111,20 @@ _FACTS = """
         JOIN campaigns_campaign AS campaign ON campaign.id = post.campaign_id
         JOIN campaigns_advertiser AS advertiser ON advertiser.id = campaign.advertiser_id
         JOIN reconciliation_affiliatereport AS claim ON claim.id = state.current_claim_id
-        LEFT JOIN reconciliation_reconciliationlog AS verdict ON verdict.id = state.current_verdict_id,
+        LEFT JOIN (
+            SELECT said.id, decided.id AS override_id, said.currency,
+                CASE WHEN decided.id IS NULL THEN said.status ELSE decided.status END AS status,
+                CASE WHEN decided.id IS NULL THEN said.discrepancy_level ELSE decided.discrepancy_level END
+                    AS discrepancy_level,
+                CASE WHEN decided.id IS NULL THEN said.views_discrepancy ELSE decided.views_discrepancy END
+                    AS views_discrepancy,
+                CASE WHEN decided.id IS NULL THEN said.views_diff_pct ELSE decided.views_diff_pct END AS views_diff_pct,
+                CASE WHEN decided.id IS NULL THEN said.money_at_risk ELSE decided.money_at_risk END AS money_at_risk
+            FROM reconciliation_reconciliationlog AS said
+                LEFT JOIN (
+                    SELECT DISTINCT ON (verdict_id) * FROM reconciliation_override ORDER BY verdict_id, number DESC
+                ) AS decided ON decided.verdict_id = said.id
+        ) AS verdict ON verdict.id = state.current_verdict_id,
         LATERAL (SELECT (claim.claimed_at AT TIME ZONE advertiser.time_zone)::date AS day) AS moment
 """
 """What the posts, claims and verdicts say, told anew: whatever keeps the tables up to date is not asked."""

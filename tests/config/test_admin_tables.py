@@ -39,6 +39,7 @@ from reconciliation.models import (
 )
 from reconciliation.services import examining, runs, sealing
 from tests.factories import TODAY, AffiliateFactory, EnrolmentFactory, MembershipFactory, TrackingLinkFactory
+from tests.reconciliation.test_overriding import decide
 from tests.staff import client_for, judged_posts, superuser
 
 ROWS = 30
@@ -71,6 +72,8 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[User]:
             runs.request_run(posts=Post.objects.filter(pk=post.pk), by=boss, scope={})
             ReportEvidence.objects.create(affiliate_report=post.state.current_claim, evidence_data={"note": "<b>x</b>"})
             make_code(affiliate=post.affiliate, by=boss)
+            if post.state.counted_verdict:
+                decide(post.state.counted_verdict, "INVALID_CLAIM", by=boss, note="<b>x</b>")
             IdempotencyKey.objects.create(
                 user=post.affiliate.user, key=f"key-{n}", digest="0" * 64, status=202, body=b"{}"
             )

@@ -11,8 +11,10 @@ from affiliates.services import audit
 from campaigns.tracking.conversions import Postback, take_postback
 from config import clock
 from config.models import AppendOnly, AppendOnlyError
+from reconciliation.models import ReconciliationLog
 from reconciliation.services import sealing
 from tests.factories import AffiliateFactory, CampaignFactory, TrackingLinkFactory
+from tests.reconciliation.test_overriding import decide
 
 APPEND_ONLY = [model for model in apps.get_models() if issubclass(model, AppendOnly)]
 
@@ -24,6 +26,7 @@ def _rows(claim, drain_all, world_post, today):
     affiliate = AffiliateFactory()
     claim(affiliate, CampaignFactory(), world_post(), 10)
     drain_all()
+    decide(ReconciliationLog.objects.get(), "UNVERIFIABLE")
     with clock.at(clock.now() + timedelta(days=2)):
         assert list(sealing.seal())
 
@@ -39,6 +42,7 @@ def test_the_tables_of_record_are_append_only():
         "AuditEvent",
         "Block",
         "ConversionEvent",
+        "Override",
         "PlatformReport",
         "ReconciliationLog",
         "RuleSet",

@@ -20,6 +20,7 @@ from reconciliation.models import PostState
 from reconciliation.services import runs, sealing, submission
 from tests.config.test_admin_tables import tracked_sale
 from tests.invariants import broken
+from tests.reconciliation.test_overriding import decide
 
 pytestmark = pytest.mark.django_db
 
@@ -118,7 +119,11 @@ SABOTAGE = {
     "A post's latest snapshot is its latest, and it has been seen live since the first one that shows it": (
         "UPDATE reconciliation_poststate SET latest_snapshot_id = NULL WHERE post_id = {post}"
     ),
-    "A trust event is a counted verdict of a live campaign, and each of these has one": (
+    "An override is of a counted verdict, and those of one verdict are numbered without a gap": (
+        "UPDATE reconciliation_override SET number = 3"
+    ),
+    "An override has an event that says who decided": f"DELETE FROM {EVENT} 'verdict.overridden'",
+    "A trust event is a counted verdict of a live campaign or an override of one, and each of these has one": (
         "DELETE FROM reconciliation_trustevent WHERE verdict_id = {verdict}"
     ),
     "A decision counts for trust after the verdict that it stands for, and for the same claim": (
@@ -141,14 +146,17 @@ SABOTAGE = {
         "UPDATE reconciliation_dayrollup SET claimed_sum = claimed_sum + 1"
     ),
     "A run has events that say who asked for it, and who cancelled it": f"DELETE FROM {EVENT} 'run.requested'",
-    "An over-claim's alert is that of a counted MEDIUM or HIGH discrepancy, for the same post": (
+    "An over-claim's alert is that of a counted verdict, for the same post, that said MEDIUM or HIGH at some time": (
         "UPDATE reconciliation_reconciliationlog SET discrepancy_level = 'LOW' WHERE id = {verdict}"
     ),
     "Each counted MEDIUM or HIGH discrepancy has its alert soon": (
         "DELETE FROM alerts_alert WHERE verdict_id = {verdict}"
     ),
+    "The alert of an over-claim that was decided to be none is resolved soon": (
+        "UPDATE alerts_alert SET status = 'open', resolved_at = NULL WHERE kind = 'over_claim'"
+    ),
     "Two affiliates who claim one content are an alert soon": "DELETE FROM alerts_alert WHERE kind = 'second_claimant'",
-    "An alert that somebody acknowledged or resolved says who and when, and has an event that says so": (
+    "An alert that somebody acknowledged or resolved says who (but silence is nobody) and when, and has its event": (
         f"DELETE FROM {EVENT} 'alert.resolved'"
     ),
     "What is queued can be read, and is a task": "UPDATE django_q_ormq SET payload = payload || 'x'",
@@ -157,7 +165,8 @@ SABOTAGE = {
 
 @pytest.fixture
 def whole(scene):
-    """A scene with all there is to check: resolved alerts, a refused attempt, a run, a sale, and what is queued."""
+    """A scene with all there is to check: resolved alerts, a decision, a refused attempt, a run, a sale, and what is
+    queued."""
     alert, *_ = scene.open_alerts()
     alert_services.resolve(alert_id=alert.pk, by=scene.manager, note="Talked to them.")
     with pytest.raises(SecondClaimantError):
@@ -168,6 +177,7 @@ def whole(scene):
             url=scene.posts["low"].url,
             figures=Figures(views=1),
         )
+    decide(scene.posts["medium"].verdicts.get(), "LOW", by=scene.staff)
     tracked_sale(1, scene.staff)
     run_queued_tasks()
     runs.request_run(posts=Post.objects.filter(pk=scene.posts["low"].pk), by=scene.manager, scope={})

@@ -1,0 +1,76 @@
+"""Decisions on verdicts: what was decided, and deciding."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.safestring import SafeString
+
+from affiliates.admin import actor
+from config.admin import ClosedAdmin, ClosedInline, RowAdmin, badge
+from reconciliation.admin.looking import linked, post_title, title_in_short
+from reconciliation.models import Override, OverrideNote, ReconciliationLog
+from reconciliation.pages.deciding import OverrideForm
+from reconciliation.services.overriding import override
+
+MOST_AT_ONCE = 200
+
+
+class NoteInline(ClosedInline):
+    model = OverrideNote
+    verbose_name_plural = "what its decider wrote"
+    fields = ("text",)
+
+
+class OverrideInline(ClosedInline):
+    model = Override
+    verbose_name_plural = "decisions, the newest first: the first one holds"
+    fields = ("outcome", "reason", "decided_by", "created_at")
+    ordering = ("-number",)
+    select_related = ("decided_by",)
+
+    def outcome(self, row: Override) -> SafeString:
+        return badge(row.status, row.discrepancy_level)
+
+
+@admin.register(Override)
+class OverrideAdmin(ClosedAdmin):
+    list_display = ("created_at", "outcome", "post", "verdict__post__affiliate", "reason", "decided_by", "number")
+    list_select_related = ("verdict__post__text", "verdict__post__affiliate", "verdict__post__campaign", "decided_by")
+    list_filter = ("status", "discrepancy_level", "reason", "verdict__post__campaign__livemode")
+    search_fields = ("verdict__post__url", "verdict__post__affiliate__name", "decided_by__email")
+    inlines = (NoteInline,)
+    readonly_fields = ("outcome", "post")
+
+    @admin.display(ordering="status")
+    def outcome(self, row: Override) -> SafeString:
+        return badge(row.status, row.discrepancy_level)
+
+    def post(self, row: Override) -> SafeString:
+        return linked(title_in_short(row.verdict.post), row.verdict)
+
+
+def ask_and_override(pages: RowAdmin, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+    """Ask what the chosen verdicts come to instead, and why, on a page that lists them; then decide on each."""
+    asked = "outcome" in request.POST
+    ids: Any = request.POST.getlist(ACTION_CHECKBOX_NAME) if asked else queryset.values("pk")[:MOST_AT_ONCE]
+    verdicts = list(ReconciliationLog.objects.for_results().filter(pk__in=ids))
+    form = OverrideForm(request.POST if asked else None)
+    if form.is_valid():
+        by, decision = actor(request), form.decision
+        pages.act_on_each(
+            request, verdicts, lambda row: override(verdict_id=row.pk, by=by, **decision), "decided otherwise"
+        )
+        return None
+    context = {
+        **pages.admin_site.each_context(request),
+        "title": "Decide otherwise",
+        "opts": pages.opts,
+        "rows": [(verdict, post_title(verdict)) for verdict in verdicts],
+        "form": form,
+        "checkbox": ACTION_CHECKBOX_NAME,
+    }
+    return TemplateResponse(request, "admin/reconciliation/reconciliationlog/override.html", context)
