@@ -123,7 +123,10 @@ SABOTAGE = {
         "UPDATE reconciliation_override SET number = 3"
     ),
     "An override has an event that says who decided": f"DELETE FROM {EVENT} 'verdict.overridden'",
-    "A trust event is a counted verdict of a live campaign or an override of one, and each of these has one": (
+    "An override in a live campaign counts for trust in its verdict's place, and nothing else does": (
+        "DELETE FROM reconciliation_trustevent WHERE sequence > 0"
+    ),
+    "A trust event is a counted verdict of a live campaign, and each of these has one": (
         "DELETE FROM reconciliation_trustevent WHERE verdict_id = {verdict}"
     ),
     "A decision counts for trust after the verdict that it stands for, and for the same claim": (
