@@ -59,7 +59,7 @@ class AdvertiserAdmin(AuditedAdmin):
     list_display = ("name", "time_zone", "livemode", "is_active", "created_at")
     list_filter = ("is_active", "livemode")
     search_fields = ("name",)
-    fields = ("name", "time_zone", "livemode", "is_active", "id", "created_at")
+    fields = ("name", "time_zone", "livemode", "is_active", "decides_disputes", "id", "created_at")
     fixed = ("livemode",)  # its campaigns carry a copy
     inlines = (MembershipInline,)
     related_lists = (

@@ -59,7 +59,29 @@ class RulesRefusedError(DomainError):
     status = 400
 
 
+class DisputeRefusedError(DomainError):
+    """A verdict that can't be disputed, or not any more."""
+
+    code = "dispute_refused"
+
+
+class DisputeOverError(ConflictError):
+    """A dispute that is decided, lapsed or withdrawn."""
+
+    code = "dispute_over"
+
+    def __init__(self) -> None:
+        super().__init__("This dispute is over.")
+
+
 class DecisionRefusedError(DomainError):
     """A decision on a verdict that can't be taken as it stands."""
 
     code = "decision_refused"
+
+
+class NoteRefusedError(DecisionRefusedError):
+    """A decision without its reason in words, or with too many of them."""
+
+    code = "note_required"
+    status = 400

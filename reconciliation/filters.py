@@ -9,7 +9,7 @@ from django_filters.rest_framework import FilterSet
 from config.api.filters import FlagFilter
 from platforms.metrics import ALIASES, PLATFORM_NAMES
 from reconciliation.comparison import Level, Status
-from reconciliation.models import ImportRow
+from reconciliation.models import Dispute, ImportRow
 from reconciliation.quality import RULES
 
 
@@ -84,6 +84,15 @@ class FindingFilter(PeriodFilter):
     campaign = UUIDFilter("post__campaign")
     affiliate = UUIDFilter("post__affiliate")
     platform = PlatformFilter("post__platform__slug")
+
+
+class DisputeFilter(PeriodFilter):
+    """Disputes, by when they were opened."""
+
+    state = ChoiceFilter(choices=Dispute.State.choices)
+    campaign = UUIDFilter("verdict__post__campaign")
+    affiliate = UUIDFilter("affiliate")
+    post = UUIDFilter("verdict__post")
 
 
 class ImportRowFilter(FilterSet):

@@ -275,6 +275,36 @@ OVERRIDES = (
     ),
 )
 
+DISPUTES = (
+    Invariant(
+        "A dispute is its affiliate's, about a counted verdict, and upheld by an override of that verdict",
+        """
+        SELECT dispute.id FROM reconciliation_dispute dispute
+        JOIN reconciliation_reconciliationlog verdict ON verdict.id = dispute.verdict_id
+        JOIN campaigns_post post ON post.id = verdict.post_id
+        LEFT JOIN reconciliation_override override ON override.id = dispute.override_id
+        WHERE verdict.next_look_at IS NOT NULL OR post.affiliate_id <> dispute.affiliate_id
+            OR override.verdict_id <> dispute.verdict_id OR dispute.state = 'upheld' AND override.id IS NULL
+        """,
+    ),
+    Invariant(
+        "A dispute has an event that says who opened it, and one that says how it ended",
+        """
+        SELECT dispute.id FROM reconciliation_dispute dispute
+        CROSS JOIN LATERAL (
+            VALUES ('dispute.opened', true), ('dispute.' || dispute.state, dispute.state <> 'open')
+        ) AS change (action, has_happened)
+        WHERE has_happened AND NOT EXISTS (
+            SELECT FROM affiliates_auditevent event WHERE event.object_id = dispute.id AND event.action = change.action
+        )
+        """,
+    ),
+    Invariant(
+        "A dispute that nobody decided on in time is over soon",
+        "SELECT id FROM reconciliation_dispute WHERE state = 'open' AND deadline_at < %(late)s",
+    ),
+)
+
 _OUTCOMES = """
     SELECT DISTINCT ON (event.affiliate_id, content, day) event.affiliate_id, event.platform_id, event.kind
     FROM reconciliation_trustevent event
@@ -419,4 +449,4 @@ def _sums_that_differ() -> Sequence[str]:
 
 SUMS = (Invariant("What lists and sums are read from is a recount of claims and verdicts", _sums_that_differ),)
 
-INVARIANTS = (*CLAIMS, *JOBS, *VERDICTS, *STATES, *OVERRIDES, *TRUST, *LEDGER, *SUMS, *RUNS)
+INVARIANTS = (*CLAIMS, *JOBS, *VERDICTS, *STATES, *OVERRIDES, *DISPUTES, *TRUST, *LEDGER, *SUMS, *RUNS)

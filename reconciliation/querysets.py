@@ -202,6 +202,35 @@ class OverrideQuerySet(AppendOnlyQuerySet):
         return self.filter(~Exists(later.filter(verdict=OuterRef("verdict"), number__gt=OuterRef("number"))))
 
 
+class DisputeQuerySet(models.QuerySet[Any]):
+    """Objections to verdicts."""
+
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """Those of posts this user may see."""
+        return self.filter(verdict__post__in=_visible_posts(user))
+
+    def decidable_by(self, user: "User | AnonymousUser") -> Self:
+        """Those this user may decide on: staff all, managers their own campaigns', where staff let them."""
+        campaigns = apps.get_model("campaigns", "Campaign").objects.managed_by(user)
+        mine = campaigns if user.is_staff else campaigns.filter(advertiser__decides_disputes=True)
+        return self.filter(verdict__post__campaign__in=mine.values("pk"))
+
+    def open(self) -> Self:
+        """Those that somebody has to decide on."""
+        return self.filter(state="open")
+
+    def for_list(self) -> Self:
+        """Everything a list of disputes shows, in one query."""
+        return self.select_related(
+            "words",
+            "override",
+            "verdict__post__platform",
+            "verdict__post__campaign",
+            "verdict__post__affiliate",
+            "verdict__post__text",
+        )
+
+
 LANE = """
     SELECT id FROM platforms_connection
     WHERE platform_id = post.platform_id AND livemode = campaign.livemode

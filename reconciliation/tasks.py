@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from reconciliation.services import (
+    disputing,
     draining,
     examining,
     importing,
@@ -28,6 +29,7 @@ def sweep() -> None:
     importing.sweep()
     rollups.compact()
     examining.sweep()
+    disputing.sweep()
 
 
 def examine() -> None:

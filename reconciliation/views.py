@@ -1,6 +1,8 @@
 """The advertiser's dashboard, and the page of an affiliate who logs in: scope, query, render."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +28,7 @@ from reconciliation.models import (
     AffiliateReport,
     AffiliateRollUp,
     DayRollUp,
+    Dispute,
     Finding,
     Job,
     Override,
@@ -35,12 +38,13 @@ from reconciliation.models import (
     Run,
 )
 from reconciliation.pages import figures, rows
+from reconciliation.pages.deciding import DecisionForm, DisputeForm, dispute_panel
 from reconciliation.pages.filters import PostFilter, PostList, as_uuid, status_options
 from reconciliation.pages.history import history
 from reconciliation.pages.notices import notices
 from reconciliation.pages.terms import terms
 from reconciliation.pages.trust import trust_panel
-from reconciliation.services import rulesets, runs, withdrawing
+from reconciliation.services import disputing, rulesets, runs, withdrawing
 from reconciliation.services.forecasts import forecasts
 from reconciliation.services.performance import known_to, reliance
 from reconciliation.sums import OVER_CLAIMED
@@ -257,6 +261,7 @@ def post(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
             "notices": notices(found),
             "job": found.jobs.latest_first().select_related("connection").first(),
             "findings": Finding.objects.visible_to(request.user).of_post(found),
+            **dispute_panel(state.current_verdict, request.user),
             "is_advertiser_side": is_advertiser_side,
             "advertiser": found.campaign.advertiser if is_advertiser_side else None,
             "can_manage": is_advertiser_side and manages(request, found.campaign),
@@ -264,6 +269,55 @@ def post(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
             **_chosen_run(request),
         }
         return render(request, "reconciliation/post.html", context)
+
+
+@login_required
+@require_POST
+def dispute_open(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
+    """An affiliate objects to the verdict on a post of theirs."""
+    mine = ReconciliationLog.objects.visible_to(request.user).filter(post__affiliate__user=request.user)
+    verdict = get_object_or_404(mine.select_related("post__affiliate__user", "affiliate_report"), pk=pk)
+    form = DisputeForm(request.POST)
+    if form.is_valid():
+        act = partial(disputing.dispute, verdict=verdict, affiliate=verdict.post.affiliate)
+        _say(request, partial(act, text=form.cleaned_data["text"]), "Disputed. The post is looked at anew.")
+    else:
+        messages.error(request, "Say why the verdict is wrong, in up to 2,000 characters.")
+    return redirect("dashboard:post", verdict.post_id)
+
+
+@login_required
+@require_POST
+def dispute_withdraw(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
+    """An affiliate takes a dispute back."""
+    mine = Dispute.objects.visible_to(request.user).filter(affiliate__user=request.user)
+    found = get_object_or_404(mine.select_related("verdict"), pk=pk)
+    _say(request, partial(disputing.withdraw, dispute_id=pk, by=request.user), "Withdrawn. The verdict stands.")
+    return redirect("dashboard:post", found.verdict.post_id)
+
+
+@login_required
+@require_POST
+def dispute_decide(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
+    """Somebody who may decides on a dispute."""
+    found = get_object_or_404(Dispute.objects.visible_to(request.user).select_related("verdict"), pk=pk)
+    if not Dispute.objects.decidable_by(request.user).filter(pk=pk).exists():
+        raise PermissionDenied
+    form = DecisionForm(request.POST)
+    if form.is_valid():
+        _say(request, partial(disputing.decide, dispute_id=pk, by=request.user, **form.decision), "Decided.")
+    else:
+        messages.error(request, "Choose what the verdict comes to, a reason, and say why in up to 2,000 characters.")
+    return redirect("dashboard:post", found.verdict.post_id)
+
+
+def _say(request: AuthenticatedRequest, act: Callable[[], object], done: str) -> None:
+    """Do it, and say that it is done or why not."""
+    try:
+        act()
+        messages.success(request, done)
+    except DomainError as error:
+        messages.error(request, error.message)
 
 
 def _history(found: Post, *, with_receipts: bool) -> dict[str, Any]:

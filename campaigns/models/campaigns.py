@@ -58,6 +58,9 @@ class Advertiser(Row):
     time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
     livemode = models.BooleanField(default=True)
     is_active = models.BooleanField(default=True)
+    decides_disputes = models.BooleanField(
+        default=False, help_text="Its managers decide on disputes of verdicts in its campaigns, as staff do."
+    )
 
     objects = AdvertiserQuerySet.as_manager()
 

@@ -1,7 +1,7 @@
 """Addresses under /api/v1."""
 
 from config.api.routing import endpoint
-from reconciliation.api import bulk, imports, platforms, views
+from reconciliation.api import bulk, disputes, imports, platforms, views
 
 urlpatterns = [
     endpoint("submissions", views.Submissions, name="api-submissions"),
@@ -42,6 +42,13 @@ urlpatterns = [
     endpoint("exports/claims.<str:file_format>", views.ClaimsExport, name="api-export-claims"),
     endpoint("exports/snapshots.<str:file_format>", views.SnapshotsExport, name="api-export-snapshots"),
     endpoint("exports/verdicts.<str:file_format>", views.VerdictsExport, name="api-export-verdicts"),
+    endpoint("reconciliation/results/<uuid:result_id>/dispute", disputes.DisputeOpening, name="api-dispute-opening"),
+    endpoint("reconciliation/disputes", disputes.Disputes, name="api-disputes"),
+    endpoint("reconciliation/disputes/<uuid:dispute_id>", disputes.DisputeDetail, name="api-dispute"),
+    endpoint("reconciliation/disputes/<uuid:dispute_id>/decide", disputes.DisputeDecision, name="api-dispute-decision"),
+    endpoint(
+        "reconciliation/disputes/<uuid:dispute_id>/withdraw", disputes.DisputeWithdrawal, name="api-dispute-withdrawal"
+    ),
     endpoint("reconciliation/findings", views.Findings, name="api-reconciliation-findings"),
     endpoint("reconciliation/results", views.Results, name="api-reconciliation-results"),
     endpoint("reconciliation/results/<uuid:result_id>", views.ResultDetail, name="api-reconciliation-result"),

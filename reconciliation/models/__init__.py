@@ -1,6 +1,6 @@
 """What was claimed, what was found, what followed from it, and the work of looking."""
 
-from reconciliation.models.deciding import Override, OverrideNote
+from reconciliation.models.deciding import Dispute, DisputeText, Override, OverrideNote
 from reconciliation.models.discord import DiscordInteraction
 from reconciliation.models.evidence import (
     AffiliateReport,
@@ -23,6 +23,8 @@ __all__ = [
     "Block",
     "DayRollUp",
     "DiscordInteraction",
+    "Dispute",
+    "DisputeText",
     "Finding",
     "Heartbeat",
     "Import",

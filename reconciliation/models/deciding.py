@@ -1,14 +1,15 @@
-"""What people decided of counted verdicts. The verdict stays as it is; the newest decision is what holds."""
+"""What people say and decide of counted verdicts. The verdict stays as it is; the newest decision is what holds."""
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from config.models import AppendOnly
+from affiliates.models import Affiliate
+from config.models import AppendOnly, Row
 from reconciliation.comparison import Level, Status, TrustEffect
 from reconciliation.models.evidence import ReconciliationLog
 from reconciliation.outcomes import DECIDABLE, REASONS, Reason
-from reconciliation.querysets import OverrideQuerySet
+from reconciliation.querysets import DisputeQuerySet, OverrideQuerySet
 
 
 class Override(AppendOnly):
@@ -78,3 +79,82 @@ class OverrideNote(models.Model):
 
     def __str__(self) -> str:
         return f"Note of {self.override_id}"
+
+
+class Dispute(Row):
+    """An affiliate's objection to a counted verdict. Each verdict has one at most."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "open"
+        UPHELD = "upheld", "the verdict was overridden"
+        REJECTED = "rejected", "the verdict stands"
+        LAPSED = "lapsed", "nobody decided in time"
+        WITHDRAWN = "withdrawn", "withdrawn"
+
+    verdict = models.OneToOneField(ReconciliationLog, models.PROTECT, related_name="dispute")
+    affiliate = models.ForeignKey(Affiliate, models.PROTECT, related_name="disputes")
+    state = models.CharField(max_length=9, choices=State, default=State.OPEN)
+    deadline_at = models.DateTimeField()
+    reason = models.CharField(
+        max_length=16, choices=[(reason.value, words) for reason, words in REASONS.items()], blank=True
+    )
+    override = models.OneToOneField(Override, models.PROTECT, null=True, related_name="dispute")
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+
+    objects = DisputeQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            # what is to be decided, and what lapses
+            models.Index(fields=["deadline_at"], condition=Q(state="open"), name="dispute_to_decide"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["open", "upheld", "rejected", "lapsed", "withdrawn"]), name="dispute_state_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="open", decided_at=None) | (~Q(state="open") & Q(decided_at__isnull=False)),
+                name="dispute_over_once_decided",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["upheld", "rejected"], decided_by__isnull=False)
+                | (~Q(state__in=["upheld", "rejected"]) & Q(decided_by=None)),
+                name="dispute_decided_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="upheld") | Q(override__isnull=False), name="dispute_upheld_by_an_override"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Dispute of {self.created_at:%d %b %Y}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody has to decide."""
+        return self.state == self.State.OPEN
+
+    @property
+    def said(self) -> str | None:
+        """What the affiliate wrote; None where that was erased."""
+        words = getattr(self, "words", None)
+        return words.text if words else None
+
+    @property
+    def answered(self) -> str | None:
+        """What its decider wrote; None before that, and where it was erased."""
+        words = getattr(self, "words", None)
+        return (words and words.answer) or None
+
+
+class DisputeText(models.Model):
+    """What was written about a verdict, by its affiliate and by who decided. It may be erased; the dispute stays."""
+
+    dispute = models.OneToOneField(Dispute, models.CASCADE, primary_key=True, related_name="words")
+    text = models.TextField(max_length=2000)
+    answer = models.TextField(max_length=2000, blank=True)
+
+    def __str__(self) -> str:
+        return f"Words of {self.dispute_id}"

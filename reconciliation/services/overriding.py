@@ -13,8 +13,8 @@ from config import clock
 from config.queue import enqueue
 from reconciliation import sentences
 from reconciliation.comparison import Level, Status
-from reconciliation.errors import DecisionRefusedError
-from reconciliation.models import Override, OverrideNote, PostState, ReconciliationLog
+from reconciliation.errors import DecisionRefusedError, NoteRefusedError
+from reconciliation.models import Dispute, Override, OverrideNote, PostState, ReconciliationLog
 from reconciliation.outcomes import REASONS, Found, Gap, Outcome, Reason, decided
 from reconciliation.rules import CLAIMABLE
 from reconciliation.services import trusting
@@ -27,10 +27,21 @@ def override(*, verdict_id: UUID, status: Status, level: Level | None, reason: R
     """Decide what a counted verdict comes to. The verdict stays on record; its post's figures, the sums, trust and
     alerts follow the decision, as if it had been so from the start.
 
-    A later decision takes the place of an earlier one. Raises DecisionRefusedError for a verdict that is not counted, a
-    decision that changes nothing or is nobody's to take, and a note that is missing or too long.
+    A later decision takes the place of an earlier one. Raises DecisionRefusedError for a verdict that is not counted or
+    whose dispute is open, a decision that changes nothing or is nobody's to take, and a note that is missing or too
+    long.
     """
-    note = checked_note(note)
+    if Dispute.objects.open().filter(verdict=verdict_id).exists():
+        raise DecisionRefusedError("This verdict is disputed: decide on its dispute.", code="disputed")
+    return put_in_place(verdict_id=verdict_id, status=status, level=level, reason=reason, note=note, by=by)
+
+
+@transaction.atomic
+def put_in_place(
+    *, verdict_id: UUID, status: Status, level: Level | None, reason: Reason, note: str, by: User | None
+) -> Override:
+    """The same for a verdict whose dispute is being decided. Where nobody does (`by` None) there is no note."""
+    note = checked_note(note) if by else ""
     verdict: ReconciliationLog = ReconciliationLog.objects.select_related("affiliate_report", "post").get(pk=verdict_id)
     if not verdict.is_counted:
         raise DecisionRefusedError("This verdict is not the claim's last word yet.", code="not_counted")
@@ -56,7 +67,8 @@ def override(*, verdict_id: UUID, status: Status, level: Level | None, reason: R
         decided_by=by,
         **_columns(outcome),
     )
-    OverrideNote.objects.create(override=made, text=note)
+    if note:
+        OverrideNote.objects.create(override=made, text=note)
     PostState.objects.write_decision(verdict.pk)
     trusting.count_decision(verdict=verdict, status=status, level=level, effect=outcome.trust_effect)
     audit(actor=by, action="verdict.overridden", row=verdict, changes={"override": str(made.pk)})
@@ -68,9 +80,9 @@ def checked_note(note: str) -> str:
     """The note without blanks around it. Raises DecisionRefusedError where there is none, or too much."""
     note = note.strip()
     if not note:
-        raise DecisionRefusedError("Say in a few words why.", field="note", code="note_required")
+        raise NoteRefusedError("Say in a few words why.", field="note")
     if len(note) > MAX_NOTE_CHARS:
-        raise DecisionRefusedError(f"At most {MAX_NOTE_CHARS:,} characters.", field="note", code="note_too_long")
+        raise NoteRefusedError(f"At most {MAX_NOTE_CHARS:,} characters.", field="note", code="note_too_long")
     return note
 
 

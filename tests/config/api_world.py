@@ -103,6 +103,14 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/api/v1/platforms/{platform}/fetch"): {"posts": ["{post_id}"]},
     ("POST", "/api/v1/reconciliation/run"): {"campaign": "{campaign_id}"},
     ("POST", "/api/v1/reconciliation/runs/{run_id}/cancel"): {},
+    ("POST", "/api/v1/reconciliation/results/{result_id}/dispute"): {"text": "These views are real."},
+    ("POST", "/api/v1/reconciliation/disputes/{dispute_id}/decide"): {
+        "outcome": "DISCREPANCY",
+        "level": "LOW",
+        "reason": "evidence",
+        "note": "Seen in their own analytics.",
+    },
+    ("POST", "/api/v1/reconciliation/disputes/{dispute_id}/withdraw"): {},
     ("PUT", "/api/v1/alerts/{alert_id}/acknowledge"): {},
     ("PUT", "/api/v1/alerts/{alert_id}/resolve"): {"note": "Talked to them."},
 }

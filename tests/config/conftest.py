@@ -13,7 +13,7 @@ from campaigns.tracking.keys import create_postback_key
 from platforms.models import Platform
 from platforms.services import accounts
 from reconciliation.models import Import, ReconciliationLog
-from reconciliation.services import importing, runs
+from reconciliation.services import disputing, importing, runs
 from tests.config.api_world import World
 from tests.factories import (
     AdvertiserFactory,
@@ -33,7 +33,7 @@ from tests.factories import (
 def world(db, today, settings, client_of, sandbox, world_post, claim, drain_all):
     """A claim that was judged, in a campaign that nobody else can see, with its alert and a run."""
     settings.OPEN_SIGNUP = True
-    advertiser = AdvertiserFactory()
+    advertiser = AdvertiserFactory(decides_disputes=True)
     brand = BrandFactory(advertiser=advertiser, code="BRAND")
     campaign = CampaignFactory(
         advertiser=advertiser,
@@ -54,6 +54,7 @@ def world(db, today, settings, client_of, sandbox, world_post, claim, drain_all)
     drain_all()
     verdict = ReconciliationLog.objects.get()
     alert_services.open_for_verdicts(verdict_ids=[verdict.pk])
+    disputed = disputing.dispute(verdict=verdict, affiliate=affiliate, text="These views are real.")
     run = runs.request_run(posts=Post.objects.all(), by=members["manager"], scope={})
     platform = Platform.objects.get(slug="reddit")
     by_code = {"affiliate": affiliate, "livemode": True, "by": affiliate.user}
@@ -74,6 +75,7 @@ def world(db, today, settings, client_of, sandbox, world_post, claim, drain_all)
         "affiliate_id": affiliate,
         "alert_id": Alert.objects.get(),
         "campaign_id": campaign,
+        "dispute_id": disputed,
         "key_id": create_postback_key(campaign=campaign, by=members["manager"])[0],
         "post_id": verdict.post,
         "result_id": verdict,

@@ -37,7 +37,7 @@ from reconciliation.models import (
     ReconciliationLog,
     ReportEvidence,
 )
-from reconciliation.services import examining, runs, sealing
+from reconciliation.services import disputing, examining, runs, sealing
 from tests.factories import TODAY, AffiliateFactory, EnrolmentFactory, MembershipFactory, TrackingLinkFactory
 from tests.reconciliation.test_overriding import decide
 from tests.staff import client_for, judged_posts, superuser
@@ -73,6 +73,9 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[User]:
             ReportEvidence.objects.create(affiliate_report=post.state.current_claim, evidence_data={"note": "<b>x</b>"})
             make_code(affiliate=post.affiliate, by=boss)
             if post.state.counted_verdict:
+                text = "<b>x</b>"
+                disputed = disputing.dispute(verdict=post.state.counted_verdict, affiliate=post.affiliate, text=text)
+                disputing.withdraw(dispute_id=disputed.pk, by=boss)
                 decide(post.state.counted_verdict, "INVALID_CLAIM", by=boss, note="<b>x</b>")
             IdempotencyKey.objects.create(
                 user=post.affiliate.user, key=f"key-{n}", digest="0" * 64, status=202, body=b"{}"

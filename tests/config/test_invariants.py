@@ -17,7 +17,7 @@ from config.management.commands.check_invariants import INVARIANTS
 from reconciliation.comparison import Figures
 from reconciliation.errors import SecondClaimantError
 from reconciliation.models import PostState
-from reconciliation.services import runs, sealing, submission
+from reconciliation.services import disputing, runs, sealing, submission
 from tests.config.test_admin_tables import tracked_sale
 from tests.invariants import broken
 from tests.reconciliation.test_overriding import decide
@@ -123,6 +123,15 @@ SABOTAGE = {
         "UPDATE reconciliation_override SET number = 3"
     ),
     "An override has an event that says who decided": f"DELETE FROM {EVENT} 'verdict.overridden'",
+    "A dispute is its affiliate's, about a counted verdict, and upheld by an override of that verdict": (
+        "UPDATE reconciliation_dispute SET affiliate_id = gen_random_uuid()"
+    ),
+    "A dispute has an event that says who opened it, and one that says how it ended": (
+        f"DELETE FROM {EVENT} 'dispute.opened'"
+    ),
+    "A dispute that nobody decided on in time is over soon": (
+        "UPDATE reconciliation_dispute SET deadline_at = '2026-01-01'"
+    ),
     "An override in a live campaign counts for trust in its verdict's place, and nothing else does": (
         "DELETE FROM reconciliation_trustevent WHERE sequence > 0"
     ),
@@ -181,6 +190,7 @@ def whole(scene):
             figures=Figures(views=1),
         )
     decide(scene.posts["medium"].verdicts.get(), "LOW", by=scene.staff)
+    disputing.dispute(verdict=scene.posts["low"].verdicts.get(), affiliate=scene.mila, text="These views are real.")
     tracked_sale(1, scene.staff)
     run_queued_tasks()
     runs.request_run(posts=Post.objects.filter(pk=scene.posts["low"].pk), by=scene.manager, scope={})
