@@ -59,6 +59,15 @@ class RulesRefusedError(DomainError):
     status = 400
 
 
+class WithdrawalRefusedError(ConflictError):
+    """A claim that was withdrawn already."""
+
+    code = "withdrawn_already"
+
+    def __init__(self) -> None:
+        super().__init__("This claim is withdrawn already.")
+
+
 class DisputeRefusedError(DomainError):
     """A verdict that can't be disputed, or not any more."""
 

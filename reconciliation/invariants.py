@@ -9,6 +9,11 @@ from collections.abc import Sequence
 from config.invariants import Invariant
 from reconciliation.services import rollups
 
+_TO_JUDGE = """
+    NOT EXISTS (SELECT FROM reconciliation_claimwithdrawal gone WHERE gone.claim_id = claim.id AND gone.is_unseen)
+"""
+"""A claim that was withdrawn before anybody looked is as if it had never been made."""
+
 CLAIMS = (
     Invariant(
         "A claim has one counted verdict at most",
@@ -20,11 +25,12 @@ CLAIMS = (
     # A displaced post is looked at no more; of a short link that led to another post, that one has the claims. A job
     # that is dead may be tried again; staff may have given it up.
     Invariant(
-        "A claim has its counted verdict, or a job that leads to it",
-        """
+        "A claim has its counted verdict, or a job that leads to it, or was withdrawn unseen",
+        f"""
         SELECT claim.id FROM reconciliation_affiliatereport claim
         JOIN campaigns_post post ON post.id = claim.post_id
         WHERE post.displaced_at IS NULL AND (post.is_identified OR post.merged_into_id IS NULL)
+            AND {_TO_JUDGE}
             AND NOT EXISTS (
                 SELECT FROM reconciliation_reconciliationlog verdict
                 WHERE verdict.affiliate_report_id = claim.id AND verdict.next_look_at IS NULL
@@ -49,6 +55,14 @@ CLAIMS = (
         """,
     ),
     Invariant(
+        "A claim that was withdrawn unseen is never judged",
+        """
+        SELECT gone.id FROM reconciliation_claimwithdrawal gone
+        JOIN reconciliation_reconciliationlog verdict ON verdict.affiliate_report_id = gone.claim_id
+        WHERE gone.is_unseen
+        """,
+    ),
+    Invariant(
         "A post has a claim, and a state that says how it stands",
         """
         SELECT post.id FROM campaigns_post post
@@ -58,22 +72,24 @@ CLAIMS = (
         """,
     ),
     Invariant(
-        "A post's current claim is its latest",
-        """
+        "A post's current claim is its latest that was not withdrawn unseen",
+        f"""
         SELECT state.post_id AS id FROM reconciliation_poststate state
         JOIN reconciliation_affiliatereport current ON current.id = state.current_claim_id
         JOIN (
-            SELECT post_id, max(claimed_at) AS claimed_at FROM reconciliation_affiliatereport GROUP BY post_id
+            SELECT claim.post_id, max(claim.claimed_at) AS claimed_at FROM reconciliation_affiliatereport claim
+            WHERE {_TO_JUDGE}
+            GROUP BY claim.post_id
         ) latest ON latest.post_id = state.post_id
         WHERE latest.claimed_at <> current.claimed_at
         """,
     ),
     Invariant(
         "A post is reconciled when each of its claims has its counted verdict, and only then",
-        """
+        f"""
         SELECT post.id FROM campaigns_post post
         JOIN (
-            SELECT claim.post_id, bool_and(verdict.id IS NOT NULL) AS is_judged
+            SELECT claim.post_id, bool_and(verdict.id IS NOT NULL OR NOT {_TO_JUDGE}) AS is_judged
             FROM reconciliation_affiliatereport claim
             LEFT JOIN reconciliation_reconciliationlog verdict
                 ON verdict.affiliate_report_id = claim.id AND verdict.next_look_at IS NULL
@@ -95,14 +111,14 @@ JOBS = (
     # Who asks for a look, or tries a dead one again, may do so for a post whose claims are all judged.
     Invariant(
         "A job that nobody asked for has an open claim to look at",
-        """
+        f"""
         SELECT job.id FROM reconciliation_job job
         WHERE job.state IN ('due', 'leased') AND job.reason IN ('submission', 'second_look')
             AND NOT EXISTS (
                 SELECT FROM reconciliation_affiliatereport claim WHERE claim.post_id = job.post_id AND NOT EXISTS (
                     SELECT FROM reconciliation_reconciliationlog verdict
                     WHERE verdict.affiliate_report_id = claim.id AND verdict.next_look_at IS NULL
-                )
+                ) AND {_TO_JUDGE}
             )
             AND NOT EXISTS (
                 SELECT FROM affiliates_auditevent event
@@ -268,8 +284,8 @@ OVERRIDES = (
             JOIN campaigns_campaign campaign ON campaign.id = post.campaign_id
             WHERE campaign.livemode
         ) decided
-        FULL JOIN (SELECT * FROM reconciliation_trustevent WHERE sequence > 0) event
-            ON event.verdict_id = decided.verdict_id AND event.sequence = decided.number
+        FULL JOIN (SELECT * FROM reconciliation_trustevent WHERE number > 0) event
+            ON event.verdict_id = decided.verdict_id AND event.number = decided.number
         WHERE (decided.trust_effect, decided.kind) IS DISTINCT FROM (event.effect, event.kind)
         """,
     ),

@@ -90,9 +90,10 @@ class AffiliateReportQuerySet(AppendOnlyQuerySet):
     """Claims."""
 
     def open(self) -> Self:
-        """Claims without a counted verdict."""
+        """Claims without a counted verdict that are to get one."""
         verdicts = apps.get_model("reconciliation", "ReconciliationLog").objects
-        return self.filter(~Exists(verdicts.filter(affiliate_report=OuterRef("pk"), next_look_at=None)))
+        unjudged = self.filter(~Exists(verdicts.filter(affiliate_report=OuterRef("pk"), next_look_at=None)))
+        return unjudged.exclude(withdrawal__is_unseen=True)
 
     def visible_to(self, user: "User | AnonymousUser") -> Self:
         """Those of posts this user may see."""
@@ -572,6 +573,7 @@ class PostStateQuerySet(CountableQuerySet):
             JOIN campaigns_post post ON post.id = state.post_id
             LEFT JOIN reconciliation_platformreport snapshot ON snapshot.id = state.latest_snapshot_id
             WHERE state.post_id = ANY(%s::uuid[]) AND state.is_standing AND post.is_identified
+                AND state.verdict <> 'withdrawn'
                 AND coalesce(snapshot.availability, 'live') = 'live'
             """,
             [array(post_ids)],
@@ -624,6 +626,39 @@ class PostStateQuerySet(CountableQuerySet):
                 [array(column) for column in zip(*looks, strict=True)],
             )
 
+    def fall_back(self, post_id: UUID) -> None:
+        """Let a post stand by its latest claim that was not withdrawn unseen, and by the last word on that. Without
+        one it stays with the claim it has, which is worth nothing."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""
+                UPDATE reconciliation_poststate AS row
+                SET current_claim_id = standing.id, claimed_at = standing.claimed_at,
+                    claimed_on = (standing.claimed_at AT TIME ZONE standing.time_zone)::date,
+                    claimed_views = standing.claimed_views, current_verdict_id = verdict.id, {_OUTCOME}
+                FROM (
+                    SELECT claim.*, advertiser.time_zone FROM reconciliation_affiliatereport AS claim
+                        JOIN campaigns_post AS post ON post.id = claim.post_id
+                        JOIN campaigns_campaign AS campaign ON campaign.id = post.campaign_id
+                        JOIN campaigns_advertiser AS advertiser ON advertiser.id = campaign.advertiser_id
+                    WHERE claim.post_id = %(post)s AND NOT EXISTS (
+                        SELECT FROM reconciliation_claimwithdrawal AS gone
+                        WHERE gone.claim_id = claim.id AND gone.is_unseen
+                    )
+                    ORDER BY claim.claimed_at DESC, claim.id DESC LIMIT 1
+                ) AS standing
+                    LEFT JOIN LATERAL (
+                        SELECT * FROM reconciliation_reconciliationlog WHERE affiliate_report_id = standing.id
+                        ORDER BY next_look_at DESC NULLS FIRST, processed_at DESC, id DESC LIMIT 1
+                    ) AS verdict ON true
+                    {_WITH_OVERRIDE}
+                WHERE row.post_id = %(post)s
+                """,
+                {"post": post_id},
+            )
+            if not cursor.rowcount:
+                self.filter(post=post_id).update(verdict="withdrawn", claimed_views=None)
+
     def write_decision(self, verdict_id: UUID) -> None:
         """Let the post of this verdict stand as is decided of it, should it be the current one."""
         with connection.cursor() as cursor:
@@ -669,7 +704,7 @@ class PostStateQuerySet(CountableQuerySet):
                     WHERE affiliate_id = post.affiliate_id AND total_submissions > 0
                 ),
                 claim.claimed_at, claim.claimed_views, claim.claimed_clicks, claim.claimed_conversions,
-                COALESCE(override.status, verdict.status),
+                COALESCE(override.status, verdict.status, CASE state.verdict WHEN 'withdrawn' THEN 'WITHDRAWN' END),
                 CASE WHEN override.id IS NULL THEN verdict.discrepancy_level ELSE override.discrepancy_level END,
                 COALESCE(override.explanation, verdict.explanation),
                 state.money_at_risk, verdict.currency, state.views_discrepancy,

@@ -8,8 +8,9 @@ from django.db.models.expressions import CombinedExpression
 
 OVER_CLAIMED = ("high", "medium", "low")
 """Discrepancies, by their level."""
-WORDS = (*OVER_CLAIMED, "matched", "too_early", "unverifiable", "post_missing", "invalid_claim", "pending")
-"""What the current verdict of a post reads: a discrepancy's level, another status, or pending where there is none."""
+WORDS = (*OVER_CLAIMED, "matched", "too_early", "unverifiable", "post_missing", "invalid_claim", "pending", "withdrawn")
+"""What the current verdict of a post reads: a discrepancy's level, another status, pending where there is none, or
+withdrawn where none is to come."""
 COMPARED = Q(verdict__in=(*OVER_CLAIMED, "matched"), views_discrepancy__isnull=False)
 """The current verdict held claimed views against a count."""
 

@@ -18,6 +18,7 @@ urlpatterns = [
     path("posts/<uuid:pk>/", views.post, name="post"),
     path("posts/<uuid:pk>/reconcile/", views.reconcile_post, name="post-reconcile"),
     path("affiliates/<uuid:pk>/trust/", views.affiliate_trust, name="trust"),
+    path("claims/<uuid:pk>/withdraw/", views.claim_withdraw, name="claim-withdraw"),
     path("results/<uuid:pk>/dispute/", views.dispute_open, name="dispute-open"),
     path("disputes/<uuid:pk>/withdraw/", views.dispute_withdraw, name="dispute-withdraw"),
     path("disputes/<uuid:pk>/decide/", views.dispute_decide, name="dispute-decide"),

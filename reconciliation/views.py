@@ -27,6 +27,7 @@ from reconciliation.forms import CampaignSetup
 from reconciliation.models import (
     AffiliateReport,
     AffiliateRollUp,
+    ClaimWithdrawal,
     DayRollUp,
     Dispute,
     Finding,
@@ -38,13 +39,13 @@ from reconciliation.models import (
     Run,
 )
 from reconciliation.pages import figures, rows
-from reconciliation.pages.deciding import DecisionForm, DisputeForm, dispute_panel
+from reconciliation.pages.deciding import DecisionForm, DisputeForm, WithdrawalForm, dispute_panel, withdrawal_panel
 from reconciliation.pages.filters import PostFilter, PostList, as_uuid, status_options
 from reconciliation.pages.history import history
 from reconciliation.pages.notices import notices
 from reconciliation.pages.terms import terms
 from reconciliation.pages.trust import trust_panel
-from reconciliation.services import disputing, rulesets, runs, withdrawing
+from reconciliation.services import disputing, rulesets, runs, taking_back, withdrawing
 from reconciliation.services.forecasts import forecasts
 from reconciliation.services.performance import known_to, reliance
 from reconciliation.sums import OVER_CLAIMED
@@ -262,6 +263,7 @@ def post(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
             "job": found.jobs.latest_first().select_related("connection").first(),
             "findings": Finding.objects.visible_to(request.user).of_post(found),
             **dispute_panel(state.current_verdict, request.user),
+            **withdrawal_panel(state, request.user),
             "is_advertiser_side": is_advertiser_side,
             "advertiser": found.campaign.advertiser if is_advertiser_side else None,
             "can_manage": is_advertiser_side and manages(request, found.campaign),
@@ -269,6 +271,22 @@ def post(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
             **_chosen_run(request),
         }
         return render(request, "reconciliation/post.html", context)
+
+
+@login_required
+@require_POST
+def claim_withdraw(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
+    """An affiliate takes a claim back."""
+    mine = AffiliateReport.objects.filter(post__in=Post.objects.visible_to(request.user).standing())
+    mine = mine.filter(post__affiliate__user=request.user)
+    found = get_object_or_404(mine.select_related("post__platform"), pk=pk)
+    form = WithdrawalForm(request.POST)
+    if form.is_valid():
+        reason = ClaimWithdrawal.Reason(form.cleaned_data["reason"])
+        _say(request, partial(taking_back.withdraw, claim=found, reason=reason, by=request.user), "Withdrawn.")
+    else:
+        messages.error(request, "Say why you take it back.")
+    return redirect("dashboard:post", found.post_id)
 
 
 @login_required

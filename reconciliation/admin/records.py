@@ -13,6 +13,7 @@ from reconciliation.admin.posts import VerdictInline
 from reconciliation.exports import CLAIMS, SNAPSHOTS, VERDICTS
 from reconciliation.models import (
     AffiliateReport,
+    ClaimWithdrawal,
     PlatformReport,
     PlatformReportBody,
     PlatformTrust,
@@ -28,6 +29,12 @@ class EvidenceInline(ClosedInline):
     model = ReportEvidence
     verbose_name_plural = "what came with it"
     fields = ("evidence_data",)
+
+
+class WithdrawalInline(ClosedInline):
+    model = ClaimWithdrawal
+    verbose_name_plural = "its withdrawal"
+    fields = ("created_at", "reason", "is_unseen", "withdrawn_by")
 
 
 class BodyInline(ClosedInline):
@@ -53,7 +60,7 @@ class AffiliateReportAdmin(ExportedAdmin, LookedAtAdmin):
     list_select_related = ("post__text", "post__affiliate", "post__campaign")
     list_filter = ("post__platform", "submission_method", "post__campaign__livemode", "claimed_at")
     search_fields = ("post__url", "post__affiliate__name", "post__campaign__campaign_name", "=request_id")
-    inlines = (VerdictInline, EvidenceInline)
+    inlines = (VerdictInline, WithdrawalInline, EvidenceInline)
 
 
 @admin.register(PlatformReport)

@@ -8,6 +8,7 @@ from rest_framework import serializers
 from config.api.fields import CountField, FlagField, StrictSerializer, WordsField
 from platforms.links import MAX_URL_CHARS
 from reconciliation.comparison import Figures
+from reconciliation.models import ClaimWithdrawal
 
 MAX_LISTED_POSTS = 500
 MAX_ITEMS = 500
@@ -45,6 +46,19 @@ class SubmissionSerializer(FiguresSerializer):
         required=False,
         help_text="The code of the link that the post carries; needed where there are several.",
     )
+
+
+class WithdrawalSerializer(StrictSerializer):
+    """Which claim is taken back, and why. Without `claim` it is the post's current one."""
+
+    claim = serializers.UUIDField(required=False)
+    reason = serializers.ChoiceField(ClaimWithdrawal.Reason.choices)
+
+
+class CorrectionSerializer(FiguresSerializer):
+    """The figures that were meant, whole, and why the current claim is taken back."""
+
+    reason = serializers.ChoiceField(ClaimWithdrawal.Reason.choices)
 
 
 class EachAlone(serializers.ListSerializer[Any]):

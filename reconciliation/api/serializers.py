@@ -28,7 +28,7 @@ from reconciliation.trust import KINDS, Counts, PolicyName
 
 METRICS = (Metric.VIEWS, Metric.CLICKS, Metric.CONVERSIONS)
 """What can be claimed."""
-CLAIM_STATUSES = ["PENDING", *(each.value for each in Status)]
+CLAIM_STATUSES = ["PENDING", "WITHDRAWN", *(each.value for each in Status)]
 """A claim's status is that of its latest verdict."""
 NO_POST = UUID(int=0)
 ADVERTISER_SIDE_ONLY = ("ruleset_version", "money_at_risk", "currency")
@@ -311,15 +311,16 @@ class ItemsSerializer(Shown):
     results = ItemSerializer(many=True)
 
 
-POST_STATES = ["pending", "provisional", "final", "failed", "merged", "displaced"]
+POST_STATES = ["pending", "provisional", "final", "failed", "withdrawn", "merged", "displaced"]
 
 
 class StandingSerializer(PostInShortSerializer):
     """How a post stands: its current claim, the verdict on it, and the newest truth.
 
     `state`: `pending` (no verdict yet), `provisional` (a verdict, and another look at `next_look_at`), `final`,
-    `failed` (no look is to come: staff see it and may retry), `merged` (it is the same as another of one's posts, and
-    goes on as that one) or `displaced` (somebody else's claim to the same content stands).
+    `failed` (no look is to come: staff see it and may retry), `withdrawn` (its claim was, before anybody looked),
+    `merged` (it is the same as another of one's posts, and goes on as that one) or `displaced` (somebody else's claim
+    to the same content stands).
     """
 
     campaign = CampaignInShortSerializer()
@@ -350,7 +351,7 @@ class StandingSerializer(PostInShortSerializer):
     def derived(cls, columns: Columns) -> dict[str, Show]:
         merged_into, displaced_at = columns.place("merged_into_id"), columns.place("displaced_at")
         verdict, next_look_at = columns.place("state.current_verdict"), columns.place("next_look_at")
-        verdict_until = columns.place("state.current_verdict.next_look_at")
+        verdict_until, word = columns.place("state.current_verdict.next_look_at"), columns.place("state.verdict")
         same = {"post": "", "affiliate_report": "state.current_claim."}
         show_verdict = VerdictSerializer.plan(columns.within("state.current_verdict", same))
 
@@ -359,6 +360,8 @@ class StandingSerializer(PostInShortSerializer):
                 return "merged" if row[merged_into] else "displaced"
             if row[verdict] and row[verdict_until] is None:
                 return "final"
+            if row[word] == "withdrawn":
+                return "withdrawn"
             if row[next_look_at] is None:
                 return "failed"
             return "provisional" if row[verdict] else "pending"
@@ -373,13 +376,20 @@ class HistoricClaimSerializer(ClaimSerializer):
     """A claim with what became of it: the verdicts on it, newest first."""
 
     status = serializers.ChoiceField(CLAIM_STATUSES, read_only=True)
+    withdrawn_at = serializers.DateTimeField(
+        source="withdrawal.created_at",
+        allow_null=True,
+        help_text="With a verdict beside it, that one counts all the same.",
+    )
     verdicts = VerdictSerializer(many=True)
 
     @classmethod
     def derived(cls, columns: Columns) -> dict[str, Show]:
-        claim = columns.place("id")
+        claim, is_unseen = columns.place("id"), columns.place("withdrawal.is_unseen")
 
         def status(row: Row, context: Context) -> str:
+            if row[is_unseen]:
+                return "WITHDRAWN"
             verdicts = context["verdicts"].get(row[claim])
             return (verdicts[0]["override"] or verdicts[0])["status"] if verdicts else "PENDING"
 

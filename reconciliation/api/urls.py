@@ -16,6 +16,8 @@ urlpatterns = [
     endpoint("imports/<uuid:import_id>/discard", imports.ImportDiscard, name="api-import-discard"),
     endpoint("submissions/<uuid:post_id>", views.SubmissionDetail, name="api-submission"),
     endpoint("submissions/<uuid:post_id>/metrics", views.SubmissionMetrics, name="api-submission-metrics"),
+    endpoint("submissions/<uuid:post_id>/withdraw", views.SubmissionWithdraw, name="api-submission-withdraw"),
+    endpoint("submissions/<uuid:post_id>/correct", views.SubmissionCorrect, name="api-submission-correct"),
     # the same views under their other spelling
     endpoint("affiliates/submissions", views.Submissions, name="api-affiliates-submissions"),
     endpoint("affiliates/submissions/history", views.SubmissionHistory, name="api-affiliates-submission-history"),

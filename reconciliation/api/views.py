@@ -27,7 +27,14 @@ from config.errors import DomainError, NotAllowedError
 from platforms.api.fields import platform_named
 from platforms.models import Platform
 from reconciliation.api import sheets
-from reconciliation.api.requests import FiguresSerializer, RunRequestSerializer, SubmissionSerializer, figures_of
+from reconciliation.api.requests import (
+    CorrectionSerializer,
+    FiguresSerializer,
+    RunRequestSerializer,
+    SubmissionSerializer,
+    WithdrawalSerializer,
+    figures_of,
+)
 from reconciliation.api.serializers import (
     AcceptedSerializer,
     EvolutionSerializer,
@@ -44,9 +51,9 @@ from reconciliation.api.serializers import (
 from reconciliation.errors import ClaimRefusedError, RunRefusedError
 from reconciliation.exports import CLAIMS, SNAPSHOTS, VERDICTS
 from reconciliation.filters import ClaimFilter, FindingFilter, PostFilter, ResultFilter, SnapshotFilter
-from reconciliation.models import AffiliateReport, Finding, PlatformReport, ReconciliationLog, Run
+from reconciliation.models import AffiliateReport, ClaimWithdrawal, Finding, PlatformReport, ReconciliationLog, Run
 from reconciliation.receipts import canonical, digest
-from reconciliation.services import admission, runs, submission, withdrawing
+from reconciliation.services import admission, runs, submission, taking_back, withdrawing
 from reconciliation.services.forecasts import forecasts
 from reconciliation.services.performance import known_to, performance
 from reconciliation.services.recorded import Recording
@@ -145,6 +152,59 @@ class SubmissionMetrics(ShowsVerdicts):
         given = FiguresSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         return _accepted(self, submission.claim_again(post=post, figures=given.figures))
+
+
+class SubmissionWithdraw(ShowsVerdicts):
+    """A claim that was a mistake."""
+
+    scope = "submit"
+    permission_classes = [HasScope, IsAffiliate]
+    serializer_class = WithdrawalSerializer
+
+    @idempotent
+    @extend_schema(responses=StandingSerializer)
+    def post(self, request: Request, post_id: UUID) -> Response:
+        """Take a claim back: without a look it is as if never made, else its verdict stands and counts."""
+        given = WithdrawalSerializer(data=request.data)
+        post = own_post(request, post_id)
+        given.is_valid(raise_exception=True)
+        pk = given.validated_data.get("claim") or post.state.current_claim_id
+        claim = AffiliateReport.objects.filter(post=post, pk=pk).select_related("post__platform").first()
+        if claim is None:
+            raise ClaimRefusedError("There is no such claim of this post.", field="claim", code="unknown_claim")
+        reason = ClaimWithdrawal.Reason(given.validated_data["reason"])
+        user: Any = request.user
+        taking_back.withdraw(claim=claim, reason=reason, by=user)
+        return Response(sheets.STANDING.show([post.pk], self.get_serializer_context())[0])
+
+
+class SubmissionCorrect(ShowsVerdicts):
+    """A claim that was a mistake, and the one that was meant."""
+
+    scope = "submit"
+    permission_classes = [HasScope, IsAffiliate]
+    serializer_class = CorrectionSerializer
+
+    @idempotent
+    @extend_schema(responses={202: AcceptedSerializer})
+    def post(self, request: Request, post_id: UUID) -> Response:
+        """Take the current claim back and claim these figures in its place, both or neither."""
+        post = own_post(request, post_id)
+        given = CorrectionSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        claim = AffiliateReport.objects.select_related(
+            "post__platform", "post__campaign__advertiser", "post__affiliate"
+        ).get(pk=post.state.current_claim_id)
+        reason = ClaimWithdrawal.Reason(given.validated_data["reason"])
+        user: Any = request.user
+        return _accepted(self, taking_back.correct(claim=claim, figures=given.figures, reason=reason, by=user))
+
+
+def own_post(request: Request, post_id: UUID) -> Post:
+    """The caller's own post, which stands. Raises Http404."""
+    mine = Post.objects.visible_to(request.user).standing().filter(affiliate__user_id=request.user.pk)
+    found: Post = get_object_or_404(mine.select_related("state"), pk=post_id)
+    return found
 
 
 class SubmissionHistory(ShowsVerdicts, SheetList):

@@ -276,6 +276,8 @@ def _verdict(post: Post) -> str:
     if post.state.outcome:
         explanation: str = post.state.outcome.explanation
         return explanation
+    if post.state.claim_that_stands is None:
+        return "You withdrew it before it was looked at."
     if post.next_look_at is None:  # type: ignore[attr-defined]  # annotated
         return "It could not be looked at; our staff see it."
     return "No verdict yet."

@@ -4,6 +4,7 @@ from reconciliation.models.deciding import Dispute, DisputeText, Override, Overr
 from reconciliation.models.discord import DiscordInteraction
 from reconciliation.models.evidence import (
     AffiliateReport,
+    ClaimWithdrawal,
     PlatformReport,
     PlatformReportBody,
     ReconciliationLog,
@@ -21,6 +22,7 @@ __all__ = [
     "AffiliateReport",
     "AffiliateRollUp",
     "Block",
+    "ClaimWithdrawal",
     "DayRollUp",
     "DiscordInteraction",
     "Dispute",

@@ -80,6 +80,32 @@ class AffiliateReport(AppendOnly):
         return f"Claim of {self.claimed_at:%d %b %Y %H:%M}"
 
 
+class ClaimWithdrawal(AppendOnly):
+    """An affiliate takes a claim back. One that nobody had looked at (`is_unseen`) is as if it had never been made; any
+    other is judged like the rest, and its verdict counts."""
+
+    class Reason(models.TextChoices):
+        MISTYPED = "mistyped", "the figures were mistyped"
+        WRONG_POST = "wrong_post", "it was meant for another post"
+        TOO_SOON = "too_soon", "it was made too soon"
+        OTHER = "other", "another reason"
+
+    claim = models.OneToOneField(AffiliateReport, models.PROTECT, related_name="withdrawal")
+    is_unseen = models.BooleanField()
+    reason = models.CharField(max_length=10, choices=Reason)
+    withdrawn_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(reason__in=["mistyped", "wrong_post", "too_soon", "other"]), name="withdrawal_reason_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Withdrawal of {self.created_at:%d %b %Y %H:%M}"
+
+
 class ReportEvidence(models.Model):
     """Light evidence that came with a claim. It may be pruned; the claim stays."""
 

@@ -69,7 +69,7 @@ class PostState(models.Model):
     is_standing = models.BooleanField(help_text="Neither displaced by a proven owner nor merged into another.")
     claimed_at = models.DateTimeField()
     claimed_on = models.DateField(help_text="The day of the claim where the advertiser is.")
-    claimed_views = models.BigIntegerField(null=True)
+    claimed_views = models.BigIntegerField(null=True, help_text="Empty where the claim was withdrawn.")
     verdict = models.CharField(
         max_length=14, help_text="The current one in a word: a discrepancy's level, a status, or pending."
     )
@@ -124,8 +124,8 @@ class PostState(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(verdict__in=WORDS), name="state_verdict_known"),
             models.CheckConstraint(
-                condition=Q(verdict="pending", current_verdict=None)
-                | (~Q(verdict="pending") & Q(current_verdict__isnull=False)),
+                condition=Q(verdict__in=["pending", "withdrawn"], current_verdict=None)
+                | (~Q(verdict__in=["pending", "withdrawn"]) & Q(current_verdict__isnull=False)),
                 name="state_word_has_its_verdict",
             ),
             models.CheckConstraint(
@@ -136,6 +136,11 @@ class PostState(models.Model):
 
     def __str__(self) -> str:
         return f"State of {self.post_id}"
+
+    @property
+    def claim_that_stands(self) -> AffiliateReport | None:
+        """The current claim; None where that, and each before it, was withdrawn before anybody looked."""
+        return None if self.verdict == "withdrawn" else self.current_claim
 
     @property
     def outcome(self) -> ReconciliationLog | Override | None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from reconciliation.models import Dispute, ReconciliationLog
+from reconciliation.models import ClaimWithdrawal, Dispute, PostState, ReconciliationLog
 from reconciliation.outcomes import OUTCOMES, PEOPLES, REASONS, Reason
 from reconciliation.services.disputing import MAX_TEXT_CHARS, disputable_until, refusal
 from reconciliation.services.overriding import MAX_NOTE_CHARS
@@ -65,6 +65,19 @@ class DisputeForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 4}),
         help_text="Whoever decides reads it, and the advertiser too. A verdict can be disputed once.",
     )
+
+
+class WithdrawalForm(forms.Form):
+    """Why a claim is taken back."""
+
+    reason = forms.ChoiceField(choices=[(value, f"Because {words}") for value, words in ClaimWithdrawal.Reason.choices])
+
+
+def withdrawal_panel(state: PostState, user: Any) -> dict[str, Any]:
+    """What a post's page shows of the withdrawal of its claim, and whether its reader may take it back."""
+    withdrawn = ClaimWithdrawal.objects.filter(claim=state.current_claim_id).first()
+    is_own = state.post.affiliate.user_id == user.pk and state.is_standing
+    return {"withdrawn": withdrawn, "withdrawal_form": WithdrawalForm() if is_own and withdrawn is None else None}
 
 
 def dispute_panel(verdict: ReconciliationLog | None, user: Any) -> dict[str, Any]:

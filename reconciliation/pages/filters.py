@@ -26,6 +26,7 @@ VERDICT_WORDS = {
     "post_missing": "Post missing",
     "invalid_claim": "Invalid",
     "pending": "Waiting",
+    "withdrawn": "Withdrawn",
 }
 """What a list of posts can be narrowed to, in the order of the chips."""
 

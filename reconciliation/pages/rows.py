@@ -104,6 +104,8 @@ def trust_note(score: Decimal | None) -> str:
 
 
 def _waiting(post: ShownPost) -> str:
+    if post.status == "WITHDRAWN":
+        return "Its affiliate took the claim back before anybody had looked."
     if post.explained_before is None:
         return "Waiting for its first look."
     return f"New figures, waiting for a look. The claim before: {post.explained_before}"

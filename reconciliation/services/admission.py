@@ -221,7 +221,7 @@ class _Known:
                     post_ids.add(pk)
         rows = Post.objects.select_related("campaign__advertiser", "platform", "affiliate", "state__current_claim")
         for post in rows.filter(pk__in=post_ids) if post_ids else ():
-            self._note(post, post.state.current_claim)
+            self._note(post, post.state.claim_that_stands)
 
     def _named(self, entries: "Sequence[tuple[Entry, Target]]") -> list[tuple[Any, ...]]:
         with database.cursor() as cursor:
@@ -239,11 +239,12 @@ class _Known:
             found: list[tuple[Any, ...]] = cursor.fetchall()
         return found
 
-    def _note(self, post: Post, claim: AffiliateReport) -> None:
+    def _note(self, post: Post, claim: AffiliateReport | None) -> None:
         names = {post.external_id, post.api_id, post.short_url, None if post.is_identified else post.url}
         for name in names - {None, ""}:
             self.posts[post.platform_id, str(name)].append(post)
-        self.claims[post.pk] = claim
+        if claim:
+            self.claims[post.pk] = claim
 
     def admit(self, entry: Entry, target: Target, method: AffiliateReport.Method) -> Admitted:
         """What the entry comes to. Raises ClaimRefusedError, and SecondClaimantError where somebody else claims this
@@ -303,7 +304,8 @@ class _Known:
         post = min(same, key=lambda each: (each.displaced_at is not None, each.created_at), default=None)
         while post and post.merged_into:
             post = post.merged_into
-            self.claims.setdefault(post.pk, post.state.current_claim)
+            if claim := post.state.claim_that_stands:
+                self.claims.setdefault(post.pk, claim)
         if post and post.displaced_at:
             if target.short_url:
                 raise SecondClaimantError(post)

@@ -82,8 +82,8 @@ def merge(*, post: Post, into: Post) -> None:
     """
     states = {state.post_id: state for state in PostState.objects.filter(post__in=[post, into])}
     if post.is_identified:
-        newest = states[post.pk].current_claim
-        again = [newest] if newest.claimed_at > states[into.pk].current_claim.claimed_at else []
+        newest, known = states[post.pk].claim_that_stands, states[into.pk].claim_that_stands
+        again = [newest] if newest and (known is None or newest.claimed_at > known.claimed_at) else []
     else:
         close_look(post_id=post.pk)
         again = list(AffiliateReport.objects.open().filter(post=post).order_by("claimed_at", "id"))

@@ -99,18 +99,24 @@ _COUNTED = """
 _FACTS = """
     SELECT state.post_id, post.campaign_id, post.platform_id, post.affiliate_id,
         post.displaced_at IS NULL AND post.merged_into_id IS NULL AS is_standing,
-        claim.claimed_at, moment.day AS claimed_on, moment.day, claim.claimed_views,
-        lower(coalesce(nullif(verdict.status, 'DISCREPANCY'), verdict.discrepancy_level, 'pending')) AS verdict,
+        claim.claimed_at, moment.day AS claimed_on, moment.day,
+        CASE WHEN claim.is_gone THEN NULL ELSE claim.claimed_views END AS claimed_views,
+        CASE WHEN claim.is_gone THEN 'withdrawn'
+            ELSE lower(coalesce(nullif(verdict.status, 'DISCREPANCY'), verdict.discrepancy_level, 'pending'))
+        END AS verdict,
         verdict.override_id, verdict.views_discrepancy, verdict.views_diff_pct, verdict.money_at_risk,
         CASE WHEN verdict.money_at_risk IS NULL THEN '' ELSE verdict.currency END AS currency,
-        CASE WHEN verdict.status = 'INVALID_CLAIM' THEN NULL ELSE claim.claimed_views END AS possible,
+        CASE WHEN verdict.status = 'INVALID_CLAIM' OR claim.is_gone THEN NULL ELSE claim.claimed_views END AS possible,
         CASE WHEN verdict.status IN ('MATCHED', 'DISCREPANCY') AND verdict.views_discrepancy IS NOT NULL
             THEN greatest(verdict.views_discrepancy, 0) END AS over_claimed
     FROM reconciliation_poststate AS state
         JOIN campaigns_post AS post ON post.id = state.post_id
         JOIN campaigns_campaign AS campaign ON campaign.id = post.campaign_id
         JOIN campaigns_advertiser AS advertiser ON advertiser.id = campaign.advertiser_id
-        JOIN reconciliation_affiliatereport AS claim ON claim.id = state.current_claim_id
+        JOIN (
+            SELECT made.*, gone.is_unseen IS TRUE AS is_gone FROM reconciliation_affiliatereport AS made
+                LEFT JOIN reconciliation_claimwithdrawal AS gone ON gone.claim_id = made.id
+        ) AS claim ON claim.id = state.current_claim_id
         LEFT JOIN (
             SELECT said.id, decided.id AS override_id, said.currency,
                 CASE WHEN decided.id IS NULL THEN said.status ELSE decided.status END AS status,

@@ -172,8 +172,8 @@ def claim_again(*, post: Post, figures: Figures, method: Method = Method.API) ->
     enrolled = Enrolment.objects.filter(campaign=post.campaign, affiliate=post.affiliate)
     admission.check_enrolment(post.campaign, post.affiliate, enrolled.values_list("status", flat=True).first())
     claim = admission.new_claim(post, figures, method, request_id=current_request_id())
-    current = PostState.objects.select_related("current_claim").get(post=post).current_claim
-    if admission.figures_of(current) == figures:
+    current = PostState.objects.select_related("current_claim").get(post=post).claim_that_stands
+    if current and admission.figures_of(current) == figures:
         return Submission(post, current, Outcome.UNCHANGED)
     _write_claim(claim)
     return Submission(post, claim, Outcome.NEW_CLAIM)
@@ -183,7 +183,8 @@ def restate(*, post: Post, claim: AffiliateReport) -> None:
     """Claim for `post` what was claimed for another that turned out to be the same, unless that is its claim anyway."""
     figures = admission.figures_of(claim)
     state = PostState.objects.select_related("current_claim").filter(post=post).first()
-    if state is None or admission.figures_of(state.current_claim) != figures:
+    standing = state and state.claim_that_stands
+    if standing is None or admission.figures_of(standing) != figures:
         again = Method(claim.submission_method)
         _write_claim(admission.new_claim(post, figures, again, request_id=current_request_id()))
 

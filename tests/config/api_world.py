@@ -71,6 +71,8 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/api/v1/submissions/bulk"): {"items": [SUBMISSION]},
     ("POST", "/api/v1/imports/{import_id}/apply"): {"rows": "good"},
     ("POST", "/api/v1/imports/{import_id}/discard"): {},
+    ("POST", "/api/v1/submissions/{post_id}/withdraw"): {"reason": "mistyped"},
+    ("POST", "/api/v1/submissions/{post_id}/correct"): FIGURES | {"reason": "mistyped"},
     ("PUT", "/api/v1/submissions/{post_id}/metrics"): FIGURES,
     ("PUT", "/api/v1/affiliates/submissions/{post_id}/metrics"): FIGURES,
     ("POST", "/api/v1/campaigns"): CAMPAIGN

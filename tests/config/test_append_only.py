@@ -12,7 +12,7 @@ from campaigns.tracking.conversions import Postback, take_postback
 from config import clock
 from config.models import AppendOnly, AppendOnlyError
 from reconciliation.models import ReconciliationLog
-from reconciliation.services import sealing
+from reconciliation.services import sealing, taking_back
 from tests.factories import AffiliateFactory, CampaignFactory, TrackingLinkFactory
 from tests.reconciliation.test_overriding import decide
 
@@ -26,7 +26,9 @@ def _rows(claim, drain_all, world_post, today):
     affiliate = AffiliateFactory()
     claim(affiliate, CampaignFactory(), world_post(), 10)
     drain_all()
-    decide(ReconciliationLog.objects.get(), "UNVERIFIABLE")
+    verdict = ReconciliationLog.objects.get()
+    decide(verdict, "UNVERIFIABLE")
+    taking_back.withdraw(claim=verdict.affiliate_report, reason="mistyped", by=affiliate.user)
     with clock.at(clock.now() + timedelta(days=2)):
         assert list(sealing.seal())
 
@@ -41,6 +43,7 @@ def test_the_tables_of_record_are_append_only():
         "AffiliateReport",
         "AuditEvent",
         "Block",
+        "ClaimWithdrawal",
         "ConversionEvent",
         "Override",
         "PlatformReport",

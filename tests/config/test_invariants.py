@@ -61,11 +61,18 @@ SABOTAGE = {
         "DROP INDEX verdict_counted_once;"
         "ALTER TABLE reconciliation_reconciliationlog DROP CONSTRAINT verdict_once_a_snapshot; {copy}"
     ),
-    "A claim has its counted verdict, or a job that leads to it": "DELETE FROM reconciliation_job WHERE state = 'due'",
+    "A claim has its counted verdict, or a job that leads to it, or was withdrawn unseen": (
+        "DELETE FROM reconciliation_job WHERE state = 'due'"
+    ),
+    "A claim that was withdrawn unseen is never judged": (
+        "INSERT INTO reconciliation_claimwithdrawal (id, created_at, claim_id, is_unseen, reason, withdrawn_by_id)"
+        " SELECT gen_random_uuid(), now(), affiliate_report_id, true, 'other', gen_random_uuid()"
+        " FROM reconciliation_reconciliationlog WHERE id = {verdict}"
+    ),
     "A post has a claim, and a state that says how it stands": (
         "DELETE FROM reconciliation_poststate WHERE post_id = {post}"
     ),
-    "A post's current claim is its latest": (
+    "A post's current claim is its latest that was not withdrawn unseen": (
         "UPDATE reconciliation_affiliatereport SET post_id = {post}, claimed_at = {later}"
         " WHERE id = (SELECT current_claim_id FROM reconciliation_poststate WHERE current_verdict_id IS NULL)"
     ),
@@ -133,7 +140,7 @@ SABOTAGE = {
         "UPDATE reconciliation_dispute SET deadline_at = '2026-01-01'"
     ),
     "An override in a live campaign counts for trust in its verdict's place, and nothing else does": (
-        "DELETE FROM reconciliation_trustevent WHERE sequence > 0"
+        "DELETE FROM reconciliation_trustevent WHERE number > 0"
     ),
     "A trust event is a counted verdict of a live campaign, and each of these has one": (
         "DELETE FROM reconciliation_trustevent WHERE verdict_id = {verdict}"

@@ -41,7 +41,7 @@ STEPS = st.one_of(
     st.tuples(
         st.just("judge"),
         st.lists(NUMBERS, min_size=1, unique=True),
-        st.sampled_from(sorted({*WORDS} - {"pending"})),
+        st.sampled_from(sorted({*WORDS} - {"pending", "withdrawn"})),
         st.one_of(st.none(), st.integers(-9, 9)),
         st.one_of(st.none(), st.decimals(0, 99, places=2)),
     ),

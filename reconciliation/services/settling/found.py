@@ -178,7 +178,7 @@ def lock_posts(post_ids: Sequence[UUID]) -> dict[UUID, FoundPost]:
 
 
 def open_claims(post_ids: Sequence[UUID]) -> dict[UUID, list[OpenClaim]]:
-    """The claims of these posts that are not judged for good, oldest first.
+    """The claims of these posts that are not judged for good, and are to be, oldest first.
 
     Those that came while the platform was asked are among them: submitting waits for the job's row, which is locked.
     """
@@ -198,7 +198,9 @@ def open_claims(post_ids: Sequence[UUID]) -> dict[UUID, list[OpenClaim]]:
             JOIN reconciliation_platformreport snapshot ON snapshot.id = verdict.platform_report_id
             WHERE verdict.affiliate_report_id = claim.id
         ) earlier ON true
-        WHERE claim.post_id = ANY(%s::uuid[]) AND earlier.is_counted IS NOT TRUE
+        WHERE claim.post_id = ANY(%s::uuid[]) AND earlier.is_counted IS NOT TRUE AND NOT EXISTS (
+            SELECT FROM reconciliation_claimwithdrawal gone WHERE gone.claim_id = claim.id AND gone.is_unseen
+        )
         ORDER BY claim.claimed_at, claim.id
         """,
         [array(post_ids)],
