@@ -132,6 +132,12 @@ class TrustEventQuerySet(AppendOnlyQuerySet):
         found: Self = self.model._default_manager.filter(pk__in=latest.values("pk")).exclude(kind="NONE")
         return found
 
+    def explained(self) -> Self:
+        """Each with its `explanation`: the verdict's, or that of what was decided in its place."""
+        overrides = apps.get_model("reconciliation", "Override").objects
+        decided = overrides.filter(verdict=OuterRef("verdict"), number=OuterRef("number"))
+        return self.annotate(explanation=Coalesce(Subquery(decided.values("explanation")), F("verdict__explanation")))
+
 
 class ReconciliationLogQuerySet(AppendOnlyQuerySet):
     """Verdicts."""

@@ -584,7 +584,7 @@ class TrustChangeSerializer(Shown):
     outcome = serializers.ChoiceField([each.value for each in KINDS], source="kind")
     post = serializers.UUIDField(source="post_id")
     result = serializers.UUIDField(source="verdict_id")
-    explanation = serializers.CharField(source="verdict.explanation")
+    explanation = serializers.CharField()
 
 
 class PerformanceSerializer(Shown):

@@ -34,6 +34,9 @@ class TrustEvent(AppendOnly):
 
     objects = TrustEventQuerySet.as_manager()  # type: ignore[misc]
 
+    explanation: str
+    """The verdict's, or the decision's, where `explained` has looked it up."""
+
     class Meta:
         indexes = [
             # recomputing a score: the latest outcome of each post and day

@@ -62,4 +62,4 @@ def _reasons(events: Iterable[TrustEvent]) -> Iterator[Event]:
     for event in events:
         badge = badge_for(event.kind)
         decided = "decided in place of the verdict" if event.number else ""
-        yield Event(event.created_at, 0, f"{badge.shape} {badge.word}", event.verdict.explanation, decided, badge.tone)
+        yield Event(event.created_at, 0, f"{badge.shape} {badge.word}", event.explanation, decided, badge.tone)

@@ -121,7 +121,7 @@ def reliance(*, affiliate: Affiliate, posts: PostQuerySet) -> Reliance:
         since=since,
         score_before=policy.score(earlier) if earlier else None,
         history=course(earlier, days, policy),
-        reasons=list(outcomes.select_related("verdict").order_by("-created_at", "-id")[:LATEST_REASONS]),
+        reasons=list(outcomes.explained().order_by("-created_at", "-id")[:LATEST_REASONS]),
     )
 
 
