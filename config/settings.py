@@ -425,6 +425,9 @@ SPECTACULAR_SETTINGS = {
         "Level": "reconciliation.rules.Level",
         "ClaimStatus": "reconciliation.api.serializers.CLAIM_STATUSES",
         "RunState": "reconciliation.api.serializers.RUN_STATES",
+        "DecisionReason": "reconciliation.outcomes.REASON_CODES",
+        "DecisionReasonOfPeople": "reconciliation.outcomes.PEOPLES_CODES",
+        "WithdrawalReason": "reconciliation.models.ClaimWithdrawal.Reason",
         "Health": "reconciliation.api.platforms.HEALTH_WORDS",
     },
 }

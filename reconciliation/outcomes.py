@@ -52,6 +52,7 @@ REASONS = {
 }
 PEOPLES = tuple(reason for reason in Reason if reason != Reason.SILENCE)
 """Those that a person may give."""
+REASON_CODES, PEOPLES_CODES = ([reason.value for reason in reasons] for reasons in (Reason, PEOPLES))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from reconciliation.api.serializers import CampaignInShortSerializer, NamedSeria
 from reconciliation.comparison import Level, Status
 from reconciliation.filters import DisputeFilter
 from reconciliation.models import Dispute, ReconciliationLog
-from reconciliation.outcomes import DECIDABLE, PEOPLES, Reason
+from reconciliation.outcomes import DECIDABLE, PEOPLES_CODES, Reason
 from reconciliation.querysets import DisputeQuerySet
 from reconciliation.services import disputing
 from reconciliation.services.disputing import MAX_TEXT_CHARS
@@ -42,7 +42,7 @@ class DecisionSerializer(StrictSerializer):
 
     outcome = serializers.ChoiceField([STANDS, *(status.value for status in DECIDABLE)])
     level = serializers.ChoiceField([level.value for level in Level], required=False, allow_null=True)
-    reason = serializers.ChoiceField([reason.value for reason in PEOPLES])
+    reason = serializers.ChoiceField(PEOPLES_CODES)
     note = WordsField(max_length=MAX_NOTE_CHARS, multiline=True, help_text="Read by the affiliate too.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from platforms.metrics import Availability, Metric
 from reconciliation.comparison import Level, Status, TrustEffect
 from reconciliation.gaps import Look
 from reconciliation.models import AffiliateReport, Run
-from reconciliation.outcomes import DECIDABLE, Reason
+from reconciliation.outcomes import DECIDABLE, REASON_CODES
 from reconciliation.quality import RULES
 from reconciliation.services.admission import Outcome
 from reconciliation.trust import KINDS, Counts, PolicyName
@@ -165,7 +165,7 @@ class OverrideSerializer(Shown):
 
     status = serializers.ChoiceField([each.value for each in DECIDABLE])
     discrepancy_level = serializers.ChoiceField([each.value for each in Level], allow_null=True)
-    reason = serializers.ChoiceField([each.value for each in Reason])
+    reason = serializers.ChoiceField(REASON_CODES)
     explanation = serializers.CharField()
     note = serializers.CharField(allow_null=True, help_text="What its decider wrote; null: erased.")
     trust_effect = serializers.ChoiceField([each.value for each in TrustEffect])
