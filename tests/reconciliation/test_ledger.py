@@ -16,6 +16,7 @@ from django.urls import reverse
 
 from campaigns.models import Campaign, CampaignPlatform
 from config import clock
+from config.demo.seeding import run_queued_tasks
 from reconciliation import receipts, tasks
 from reconciliation.chain import GENESIS
 from reconciliation.comparison import Status
@@ -171,6 +172,17 @@ def test_more_than_a_block_holds_goes_into_several_and_late_ones_into_a_further_
     assert (first.count, second.count, third.count) == (2, 1, 1)
     assert [second.previous_sha256, third.previous_sha256] == [first.sha256, second.sha256]
     assert f"{POSTS:,} verdicts checked; 3 blocks" in run("verify_ledger")
+
+
+@pytest.mark.usefixtures("judged")
+def test_what_takes_long_is_gone_on_with_by_another_task(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sealing, "MAX_RECEIPTS", 1)
+    monkeypatch.setattr(sealing, "TIME_BUDGET_S", -1)
+    with clock.at(LATER):
+        tasks.seal()
+        assert Block.objects.count() == 1
+        run_queued_tasks()
+    assert Block.objects.count() == POSTS
 
 
 @pytest.mark.django_db(transaction=True)
