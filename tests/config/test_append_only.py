@@ -12,7 +12,7 @@ from campaigns.tracking.conversions import Postback, take_postback
 from config import clock
 from config.models import AppendOnly, AppendOnlyError
 from reconciliation.models import ReconciliationLog
-from reconciliation.services import sealing, taking_back
+from reconciliation.services import examining, sealing, taking_back
 from tests.factories import AffiliateFactory, CampaignFactory, TrackingLinkFactory
 from tests.reconciliation.test_overriding import decide
 
@@ -24,8 +24,9 @@ def _rows(claim, drain_all, world_post, today):
     """One row at least in every append-only table, made by the real flow."""
 
     affiliate = AffiliateFactory()
-    claim(affiliate, CampaignFactory(), world_post(), 10)
+    claim(affiliate, CampaignFactory(), world_post(), 10, clicks=20)  # odd, so that there is a finding
     drain_all()
+    examining.examine()
     verdict = ReconciliationLog.objects.get()
     decide(verdict, "UNVERIFIABLE")
     taking_back.withdraw(claim=verdict.affiliate_report, reason="mistyped", by=affiliate.user)
@@ -45,6 +46,7 @@ def test_the_tables_of_record_are_append_only():
         "Block",
         "ClaimWithdrawal",
         "ConversionEvent",
+        "Finding",
         "Override",
         "PlatformReport",
         "ReconciliationLog",
