@@ -530,9 +530,10 @@ _HOLDS = {
     column: f"CASE WHEN override.id IS NULL THEN verdict.{column} ELSE override.{column} END"
     for column in ("status", "discrepancy_level", "views_discrepancy", "views_diff_pct", "money_at_risk")
 }
+_UNJUDGED = "CASE row.verdict WHEN 'withdrawn' THEN 'withdrawn' ELSE 'pending' END"
 _OUTCOME = f"""
     override_id = override.id,
-    verdict = lower(COALESCE(NULLIF({_HOLDS["status"]}, 'DISCREPANCY'), {_HOLDS["discrepancy_level"]}, 'pending')),
+    verdict = lower(COALESCE(NULLIF({_HOLDS["status"]}, 'DISCREPANCY'), {_HOLDS["discrepancy_level"]}, {_UNJUDGED})),
     views_discrepancy = {_HOLDS["views_discrepancy"]}, views_diff_pct = {_HOLDS["views_diff_pct"]},
     money_at_risk = {_HOLDS["money_at_risk"]},
     currency = CASE WHEN {_HOLDS["money_at_risk"]} IS NULL THEN '' ELSE verdict.currency END

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 
+from campaigns.models import CampaignPlatform, Post
 from config import clock
 from config.demo.seeding import run_queued_tasks
 from reconciliation.comparison import Figures
@@ -18,7 +19,7 @@ from reconciliation.models import (
     ReconciliationLog,
     TrustScore,
 )
-from reconciliation.services import rollups, submission, taking_back
+from reconciliation.services import rollups, runs, submission, taking_back
 from reconciliation.services.admission import Outcome
 from reconciliation.services.draining import drain
 from tests import hostile
@@ -62,6 +63,18 @@ def test_a_claim_that_nobody_looked_at_is_as_if_never_made(made, drain_all):
     totals = DayRollUp.objects.totals()
     assert (totals["posts"], totals["claimed_views"], totals["pending"]) == (1, None, 0)
     assert PostState.objects.get().verdict == "withdrawn"
+    assert consistent()
+
+
+def test_looking_at_such_a_post_all_the_same_finds_no_claim(made, drain_all):
+    claim = made(10**9)
+    CampaignPlatform.objects.update(recheck_plan="daily")
+    withdraw(claim)
+    runs.request_run(posts=Post.objects.all(), by=claim.post.affiliate.user, scope={})
+    assert drain_all() == 1
+    assert PostState.objects.get().verdict == "withdrawn"
+    assert not ReconciliationLog.objects.exists()
+    assert not Job.objects.pending().exists()
     assert consistent()
 
 

@@ -78,6 +78,7 @@ class FoundPost(NamedTuple):
     seen_live_at: datetime | None
     is_identified: bool
     is_standing: bool
+    """And with a claim that was not withdrawn unseen."""
     claimed_at: datetime
     claimed_views: int | None
     claimed_clicks: int | None
@@ -157,7 +158,7 @@ def lock_posts(post_ids: Sequence[UUID]) -> dict[UUID, FoundPost]:
             rates.rate_per_1000_views, rates.rate_per_click, rates.rate_per_conversion,
             state.current_claim_id, state.current_verdict_id, state.counted_verdict_id,
             counted_claim.claimed_at, counted_claim.id, state.latest_snapshot_id, state.last_fetched_at,
-            state.seen_live_at, post.is_identified, state.is_standing,
+            state.seen_live_at, post.is_identified, state.is_standing AND state.verdict <> 'withdrawn',
             claim.claimed_at, claim.claimed_views, claim.claimed_clicks, claim.claimed_conversions,
             latest.availability, latest.deleted, latest.denial, latest.views, latest.likes, latest.comments,
             latest.shares, latest.clicks, latest.conversions
