@@ -142,6 +142,9 @@ SABOTAGE = {
     "An override in a live campaign counts for trust in its verdict's place, and nothing else does": (
         "DELETE FROM reconciliation_trustevent WHERE number > 0"
     ),
+    "What the data-quality rules noticed is about the claim and post of the verdict at which they did": (
+        "UPDATE reconciliation_finding SET post_id = verdict_id"
+    ),
     "A trust event is a counted verdict of a live campaign, and each of these has one": (
         "DELETE FROM reconciliation_trustevent WHERE verdict_id = {verdict}"
     ),
