@@ -95,6 +95,13 @@ class DisputeFilter(PeriodFilter):
     post = UUIDFilter("verdict__post")
 
 
+class ClawbackFilter(FilterSet):
+    """Accounts of affiliates in campaigns."""
+
+    campaign = UUIDFilter("campaign")
+    affiliate = UUIDFilter("affiliate")
+
+
 class ImportRowFilter(FilterSet):
     """Rows of a file, by what they come to."""
 

@@ -32,7 +32,7 @@ from config import clock
 from config.bulk import array, read_rows
 from config.ids import new_id
 from config.models import AppendOnlyQuerySet
-from reconciliation.sums import MEASURES, POST_ORDERS, SUMS
+from reconciliation.sums import MEASURES, MISCLAIMED, OVER_CLAIMED, POST_ORDERS, SUMS
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -496,6 +496,27 @@ class ShownPost(NamedTuple):
     explained_before: str | None
 
 
+class AccountShare(NamedTuple):
+    """What an affiliate's posts in a campaign and on a platform come to. Quantities are claimed and judged ones; None:
+    no claim of it was."""
+
+    campaign_id: UUID
+    affiliate_id: UUID
+    platform_id: UUID
+    posts: int
+    high: int
+    medium: int
+    invalid: int
+    views: Decimal | None
+    clicks: Decimal | None
+    conversions: Decimal | None
+    over_claimed: Decimal | None
+
+
+def _columns_of(pairs: Collection[tuple[UUID, UUID]]) -> dict[str, Any]:
+    return {"campaigns": array(pair[0] for pair in pairs), "affiliates": array(pair[1] for pair in pairs)}
+
+
 class CountableQuerySet(models.QuerySet[Any]):
     """Rows that stand for posts."""
 
@@ -737,6 +758,54 @@ class PostStateQuerySet(CountableQuerySet):
         )
         return [ShownPost(*row) for row in rows]
 
+    def accounts(self, pairs: Collection[tuple[UUID, UUID]]) -> list[AccountShare]:
+        """What stands of these pairs of a campaign and an affiliate, summed up by platform, in one statement."""
+        rows = read_rows(
+            """
+            SELECT state.campaign_id, state.affiliate_id, state.platform_id, count(*),
+                count(*) FILTER (WHERE state.verdict = 'high'),
+                count(*) FILTER (WHERE state.verdict = 'medium'),
+                count(*) FILTER (WHERE state.verdict = 'invalid_claim'),
+                sum(claim.claimed_views) FILTER (WHERE verdict.views_discrepancy IS NOT NULL),
+                sum(claim.claimed_clicks) FILTER (WHERE verdict.clicks_discrepancy IS NOT NULL),
+                sum(claim.claimed_conversions) FILTER (WHERE verdict.conversions_discrepancy IS NOT NULL),
+                sum(state.money_at_risk)
+            FROM unnest(%(campaigns)s::uuid[], %(affiliates)s::uuid[]) AS wanted (campaign, affiliate)
+                JOIN reconciliation_poststate state
+                    ON state.campaign_id = wanted.campaign AND state.affiliate_id = wanted.affiliate
+                LEFT JOIN reconciliation_affiliatereport claim
+                    ON claim.id = state.current_claim_id AND state.verdict = ANY(%(compared)s)
+                LEFT JOIN reconciliation_reconciliationlog verdict
+                    ON verdict.id = state.current_verdict_id AND state.verdict = ANY(%(compared)s)
+            WHERE state.is_standing
+            GROUP BY 1, 2, 3
+            """,
+            _columns_of(pairs) | {"compared": [*OVER_CLAIMED, "matched"]},
+        )
+        return [AccountShare._make(row) for row in rows]
+
+    def verdicts_behind(self, pairs: Collection[tuple[UUID, UUID]], limit: int) -> dict[tuple[UUID, UUID], list[UUID]]:
+        """The current verdicts that say over-claimed or invalid, the costliest first, so many at most of each pair of a
+        campaign and an affiliate."""
+        rows = read_rows(
+            """
+            SELECT wanted.campaign, wanted.affiliate, behind.current_verdict_id
+            FROM unnest(%(campaigns)s::uuid[], %(affiliates)s::uuid[]) AS wanted (campaign, affiliate),
+                LATERAL (
+                    SELECT current_verdict_id, money_at_risk, post_id FROM reconciliation_poststate
+                    WHERE campaign_id = wanted.campaign AND affiliate_id = wanted.affiliate AND is_standing
+                        AND verdict = ANY(%(misclaimed)s)
+                    ORDER BY money_at_risk DESC NULLS LAST, post_id DESC LIMIT %(limit)s
+                ) AS behind
+            ORDER BY behind.money_at_risk DESC NULLS LAST, behind.post_id DESC
+            """,
+            _columns_of(pairs) | {"misclaimed": [*MISCLAIMED], "limit": limit},
+        )
+        found: dict[tuple[UUID, UUID], list[UUID]] = {pair: [] for pair in pairs}
+        for campaign, affiliate, verdict in rows:
+            found[campaign, affiliate].append(verdict)
+        return found
+
     def as_of(self) -> datetime | None:
         """When one of them was last looked at."""
         moment: datetime | None = self.aggregate(as_of=Max("last_fetched_at"))["as_of"]
@@ -851,6 +920,19 @@ class AffiliateRollUpQuerySet(RollUpQuerySet):
         found = {pk: n for rows in (each[:limit], each.filter(affiliate=chosen) if chosen else ()) for pk, _, n in rows}
         by_name = "SELECT id, name FROM affiliates_affiliate WHERE id = ANY(%s::uuid[]) ORDER BY name, id"
         return [(pk, name, found[pk]) for pk, name in read_rows(by_name, [array(found)])]
+
+    def misclaiming(self) -> "models.QuerySet[Any]":
+        """Campaigns with an affiliate that over-claims anything in it now, or claims what can't be: the newest campaign
+        first, and in it the costliest."""
+        these = Sum("post_count", filter=Q(verdict__in=MISCLAIMED))
+        rows: models.QuerySet[Any] = (
+            self.order_by()
+            .values("campaign", "affiliate")
+            .annotate(misclaimed=these, amount=Sum("money_sum"))
+            .filter(misclaimed__gt=0)
+            .order_by("-campaign", "-amount", "affiliate")
+        )
+        return rows
 
     def affiliate_totals(self) -> dict[str, int]:
         """How many affiliates these posts are of, and how many of them have money at risk."""

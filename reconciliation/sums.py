@@ -8,6 +8,8 @@ from django.db.models.expressions import CombinedExpression
 
 OVER_CLAIMED = ("high", "medium", "low")
 """Discrepancies, by their level."""
+MISCLAIMED = (*OVER_CLAIMED, "invalid_claim")
+"""What is over-claimed, or can't be."""
 WORDS = (*OVER_CLAIMED, "matched", "too_early", "unverifiable", "post_missing", "invalid_claim", "pending", "withdrawn")
 """What the current verdict of a post reads: a discrepancy's level, another status, pending where there is none, or
 withdrawn where none is to come."""

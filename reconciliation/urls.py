@@ -13,6 +13,7 @@ urlpatterns = [
     path("campaigns/<uuid:pk>/", views.campaign, name="campaign"),
     path("campaigns/<uuid:pk>/edit/", views.campaign_edit, name="campaign-edit"),
     path("campaigns/<uuid:pk>/forecast/", views.campaign_forecast, name="campaign-forecast"),
+    path("campaigns/<uuid:pk>/clawbacks/", views.campaign_clawbacks, name="campaign-clawbacks"),
     path("campaigns/<uuid:pk>/reconcile/", views.reconcile_campaign, name="campaign-reconcile"),
     path("campaigns/<uuid:pk>/<slug:move>/", views.campaign_move, name="campaign-move"),
     path("posts/<uuid:pk>/", views.post, name="post"),

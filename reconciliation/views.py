@@ -46,11 +46,12 @@ from reconciliation.pages.notices import notices
 from reconciliation.pages.terms import terms
 from reconciliation.pages.trust import trust_panel
 from reconciliation.services import disputing, rulesets, runs, taking_back, withdrawing
+from reconciliation.services.clawbacks import clawbacks
 from reconciliation.services.forecasts import forecasts
 from reconciliation.services.performance import known_to, reliance
 from reconciliation.sums import OVER_CLAIMED
 
-CAMPAIGNS_A_PAGE, POSTS_A_PAGE = 25, 50
+CAMPAIGNS_A_PAGE, POSTS_A_PAGE, AFFILIATES_A_PAGE = 25, 50, 50
 HISTORY_LENGTH = 100
 OVERDUE_AFTER = timedelta(minutes=10)
 MOVES = {
@@ -132,6 +133,22 @@ def campaign_forecast(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
         return render(request, "reconciliation/_forecast.html", context)
     with figures_of([found.advertiser]) as of_the_page:
         return render(request, "reconciliation/forecast.html", context | of_the_page)
+
+
+@login_required
+@require_safe
+def campaign_clawbacks(request: AuthenticatedRequest, pk: UUID) -> HttpResponse:
+    """What affiliates over-claim in a campaign now, and what is suggested about it, the costliest first."""
+    found = _campaign(request, pk)
+    misclaiming = AffiliateRollUp.objects.filter(campaign=found).misclaiming()
+    page = Paginator(misclaiming, AFFILIATES_A_PAGE).get_page(request.GET.get("page"))
+    with figures_of([found.advertiser]) as context:
+        context |= {
+            "campaign": found,
+            "page_obj": page,
+            "rows": clawbacks([(pk, row["affiliate"]) for row in page]),
+        }
+        return render(request, "reconciliation/clawbacks.html", context)
 
 
 @login_required

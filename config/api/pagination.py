@@ -64,6 +64,13 @@ class OffsetPage(LimitOffsetPagination):
 
     default_limit = DEFAULT_SIZE
     max_limit = MAX_SIZE
+    parameters = frozenset({"limit", "offset"})
+
+    def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
+        return [
+            _in_query("limit", SIZE_SCHEMA, "How many rows at most, by offset."),
+            _in_query("offset", {"type": "integer", "minimum": 0}, "How many rows to leave out."),
+        ]
 
     def get_limit(self, request: Request) -> int:
         return _whole_number(request, "limit", default=DEFAULT_SIZE, least=1, most=MAX_SIZE)
@@ -75,7 +82,7 @@ class OffsetPage(LimitOffsetPagination):
 class CursorOrOffsetPage(CursorPage):
     """By cursor, unless `limit` or `offset` is given."""
 
-    parameters = CursorPage.parameters | {"limit", "offset"}
+    parameters = CursorPage.parameters | OffsetPage.parameters
 
     def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any] | None:
         self.by_offset = OffsetPage() if {"limit", "offset"} & set(request.query_params) else None
@@ -86,8 +93,7 @@ class CursorOrOffsetPage(CursorPage):
     def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
         return [
             *super().get_schema_operation_parameters(view),
-            _in_query("limit", SIZE_SCHEMA, "How many rows at most, by offset instead of by cursor."),
-            _in_query("offset", {"type": "integer", "minimum": 0}, "How many rows to leave out."),
+            *OffsetPage().get_schema_operation_parameters(view),
         ]
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:

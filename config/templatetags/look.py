@@ -156,6 +156,11 @@ _BADGES = {
     "half_open": Badge("◐", "Half-open", "early"),
     "parked": Badge("‖", "Parked", "medium"),
     "disconnected": Badge("✕", "Disconnected", "quiet"),
+    # what is suggested about over-claims
+    "ignore": Badge("○", "Ignore", "quiet"),
+    "reduce": Badge("◆", "Reduce", "medium"),
+    "claw_back": Badge("▲", "Claw back", "high"),
+    "suspend": Badge("!", "Suspend", "high"),
 }
 _WAITING = Badge("…", "Waiting", "quiet")
 

@@ -18,6 +18,7 @@ from config.api.fields import CountField
 from config.api.schema import ProblemSerializer
 from config.api.shown import Columns, Context, Row, Show, Shown, digits
 from platforms.metrics import Availability, Metric
+from reconciliation.clawback import Action
 from reconciliation.comparison import Level, Status, TrustEffect
 from reconciliation.gaps import Look
 from reconciliation.models import AffiliateReport, Run
@@ -492,6 +493,39 @@ class ForecastSerializer(Shown):
 
     campaign = serializers.UUIDField()
     platforms = PlatformForecastSerializer(many=True)
+
+
+# --- Clawbacks
+
+
+class ClawbackSerializer(Shown):
+    """What an affiliate over-claims in a campaign now, and what is suggested about it. Money is in the campaign's
+    currency, at its rates; null: no rate is set for any of it."""
+
+    campaign = CampaignInShortSerializer()
+    affiliate = NamedSerializer()
+    currency = serializers.CharField(source="account.currency")
+    worth_claimed = serializers.DecimalField(
+        30, 2, source="account.worth_claimed", allow_null=True, help_text="Of what is claimed and judged."
+    )
+    over_claimed = serializers.DecimalField(30, 2, source="account.over_claimed", allow_null=True)
+    share = serializers.DecimalField(
+        5, 4, source="account.share", allow_null=True, help_text="Of the worth that is over-claimed, from 0 to 1."
+    )
+    posts = serializers.IntegerField(source="account.posts")
+    high = serializers.IntegerField(source="account.high", help_text="Of them by their current verdict.")
+    medium = serializers.IntegerField(source="account.medium")
+    invalid = serializers.IntegerField(source="account.invalid")
+    trust_score = serializers.DecimalField(
+        5, 4, source="account.trust_score", allow_null=True, help_text="Of all campaigns; null before anything counts."
+    )
+    outcomes = serializers.IntegerField(source="account.outcomes", help_text="So many the trust score rests on.")
+    action = serializers.ChoiceField([each.value for each in Action], source="suggestion.action")
+    sentence = serializers.CharField(source="suggestion.sentence")
+    results = serializers.ListField(
+        child=serializers.UUIDField(), help_text="The verdicts behind it, the costliest first; 100 at most."
+    )
+    truncated = serializers.BooleanField(help_text="Whether there are more.")
 
 
 # --- Receipts

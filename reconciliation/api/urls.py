@@ -52,6 +52,7 @@ urlpatterns = [
         "reconciliation/disputes/<uuid:dispute_id>/withdraw", disputes.DisputeWithdrawal, name="api-dispute-withdrawal"
     ),
     endpoint("reconciliation/findings", views.Findings, name="api-reconciliation-findings"),
+    endpoint("reconciliation/clawbacks", views.Clawbacks, name="api-reconciliation-clawbacks"),
     endpoint("reconciliation/results", views.Results, name="api-reconciliation-results"),
     endpoint("reconciliation/results/<uuid:result_id>", views.ResultDetail, name="api-reconciliation-result"),
     endpoint("reconciliation/results/<uuid:result_id>/receipt", views.ResultReceipt, name="api-reconciliation-receipt"),

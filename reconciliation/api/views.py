@@ -21,7 +21,7 @@ from campaigns.models import Campaign, Post
 from campaigns.querysets import PostQuerySet, own_advertisers
 from config.api.exports import ExportView
 from config.api.fields import NoFields
-from config.api.pagination import CursorOrOffsetPage
+from config.api.pagination import CursorOrOffsetPage, OffsetPage
 from config.api.sheets import SheetList, SheetRow
 from config.errors import DomainError, NotAllowedError
 from platforms.api.fields import platform_named
@@ -37,6 +37,7 @@ from reconciliation.api.requests import (
 )
 from reconciliation.api.serializers import (
     AcceptedSerializer,
+    ClawbackSerializer,
     EvolutionSerializer,
     FindingSerializer,
     ForecastSerializer,
@@ -50,10 +51,19 @@ from reconciliation.api.serializers import (
 )
 from reconciliation.errors import ClaimRefusedError, RunRefusedError
 from reconciliation.exports import CLAIMS, SNAPSHOTS, VERDICTS
-from reconciliation.filters import ClaimFilter, FindingFilter, PostFilter, ResultFilter, SnapshotFilter
-from reconciliation.models import AffiliateReport, ClaimWithdrawal, Finding, PlatformReport, ReconciliationLog, Run
+from reconciliation.filters import ClaimFilter, ClawbackFilter, FindingFilter, PostFilter, ResultFilter, SnapshotFilter
+from reconciliation.models import (
+    AffiliateReport,
+    AffiliateRollUp,
+    ClaimWithdrawal,
+    Finding,
+    PlatformReport,
+    ReconciliationLog,
+    Run,
+)
 from reconciliation.receipts import canonical, digest
 from reconciliation.services import admission, runs, submission, taking_back, withdrawing
+from reconciliation.services.clawbacks import clawbacks
 from reconciliation.services.forecasts import forecasts
 from reconciliation.services.performance import known_to, performance
 from reconciliation.services.recorded import Recording
@@ -384,6 +394,26 @@ class Findings(SheetList):
 
     def get_queryset(self) -> Any:
         return Finding.objects.visible_to(self.request.user)
+
+
+class Clawbacks(ListAPIView[Any]):
+    """What affiliates over-claim in the caller's campaigns now, with what is suggested about it: the newest campaign
+    first, and in it the costliest. It does nothing by itself."""
+
+    scope = "reconcile"
+    serializer_class = ClawbackSerializer
+    filterset_class = ClawbackFilter
+    pagination_class = OffsetPage
+
+    def get_queryset(self) -> Any:
+        user: Any = self.request.user
+        mine = Campaign.objects.for_advertiser_side(user).order_by().values("pk")
+        return AffiliateRollUp.objects.filter(campaign__in=mine).misclaiming()
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
+        found = clawbacks([(row["campaign"], row["affiliate"]) for row in page])
+        return self.get_paginated_response(self.get_serializer(found, many=True).data)
 
 
 class ResultReceipt(GenericAPIView[Any]):

@@ -47,6 +47,8 @@ def _pages(stage: Any) -> dict[str, str]:
         "trust": reverse("dashboard:trust", args=[stage.mila.pk]),
         "imports": reverse("dashboard:imports"),
         "checked file": reverse("dashboard:import", args=[_checked_file(stage).pk]),
+        "clawbacks": reverse("dashboard:campaign-clawbacks", args=[campaign]),
+        "no clawbacks": reverse("dashboard:campaign-clawbacks", args=[draft.pk]),
         "discrepancies": reverse("dashboard:discrepancies"),
         "alerts": reverse("alerts:alerts"),
         "alert": reverse("alerts:alert", args=[alert]),
