@@ -5,8 +5,7 @@ campaign's rates and in its currency. The first that holds is suggested:
 
 - `suspend`: trust is low on enough outcomes, and several claims are far off or impossible. More claims would likely be
   no better, however little these would cost.
-- `ignore`: nothing is paid for what was over-claimed, it is a small amount, or a small share with nothing HIGH or
-  invalid.
+- `ignore`: it is a small amount; or, with nothing HIGH or invalid, a small share, or an amount that nobody knows.
 - `claw_back`: the account as a whole is as far off as a HIGH claim, or trust is low on enough outcomes and a claim is
   HIGH. What was paid above the verified part is asked back.
 - `reduce`: everything else. The verified part is paid.
@@ -44,8 +43,9 @@ class Action(StrEnum):
 class Account:
     """How an affiliate stands in a campaign: posts that stand, by their current verdicts.
 
-    `worth_claimed` is what their judged figures would cost, `over_claimed` what of it is at risk; None where no rate is
-    set for any of it. `trust_score` is of all campaigns and rests on so many `outcomes`; None where nothing counts yet.
+    `worth_claimed` is what their judged figures would cost, `over_claimed` what of it is at risk; None where nobody
+    knows, as without a rate. `trust_score` is of all campaigns and rests on so many `outcomes`; None where nothing
+    counts yet.
     """
 
     currency: str
@@ -97,7 +97,10 @@ def suggest(account: Account) -> Suggestion:
     if trust and serious >= REPEATED:
         return Suggestion(Action.SUSPEND, f"{serious:,} of {posts} are HIGH or invalid, and {trust} outcomes.")
     if over is None or worth is None or share is None:
-        return Suggestion(Action.IGNORE, f"Nothing is to be paid for what was over-claimed on {posts}.")
+        unpriced = f"No amount is known for what was over-claimed on {posts}"
+        if serious:
+            return Suggestion(Action.REDUCE, f"{unpriced}, {serious:,} HIGH or invalid: pay only what is verified.")
+        return Suggestion(Action.IGNORE, f"{unpriced}, and nothing is HIGH or invalid.")
     gap = f"{over:,} of {worth:,} {account.currency} claimed is over what was counted ({share * 100:.2f} %)"
     if over < SMALL_AMOUNT:
         return Suggestion(Action.IGNORE, f"{gap}, which is less than {SMALL_AMOUNT} {account.currency}.")

@@ -766,9 +766,15 @@ class PostStateQuerySet(CountableQuerySet):
                 count(*) FILTER (WHERE state.verdict = 'high'),
                 count(*) FILTER (WHERE state.verdict = 'medium'),
                 count(*) FILTER (WHERE state.verdict = 'invalid_claim'),
-                sum(claim.claimed_views) FILTER (WHERE verdict.views_discrepancy IS NOT NULL),
-                sum(claim.claimed_clicks) FILTER (WHERE verdict.clicks_discrepancy IS NOT NULL),
-                sum(claim.claimed_conversions) FILTER (WHERE verdict.conversions_discrepancy IS NOT NULL),
+                sum(claim.claimed_views) FILTER (WHERE state.views_discrepancy IS NOT NULL),
+                sum(claim.claimed_clicks) FILTER (
+                    WHERE CASE WHEN override.id IS NULL THEN verdict.clicks_discrepancy
+                        ELSE override.clicks_discrepancy END IS NOT NULL
+                ),
+                sum(claim.claimed_conversions) FILTER (
+                    WHERE CASE WHEN override.id IS NULL THEN verdict.conversions_discrepancy
+                        ELSE override.conversions_discrepancy END IS NOT NULL
+                ),
                 sum(state.money_at_risk)
             FROM unnest(%(campaigns)s::uuid[], %(affiliates)s::uuid[]) AS wanted (campaign, affiliate)
                 JOIN reconciliation_poststate state
@@ -777,6 +783,8 @@ class PostStateQuerySet(CountableQuerySet):
                     ON claim.id = state.current_claim_id AND state.verdict = ANY(%(compared)s)
                 LEFT JOIN reconciliation_reconciliationlog verdict
                     ON verdict.id = state.current_verdict_id AND state.verdict = ANY(%(compared)s)
+                LEFT JOIN reconciliation_override override
+                    ON override.id = state.override_id AND state.verdict = ANY(%(compared)s)
             WHERE state.is_standing
             GROUP BY 1, 2, 3
             """,

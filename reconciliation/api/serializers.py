@@ -500,7 +500,7 @@ class ForecastSerializer(Shown):
 
 class ClawbackSerializer(Shown):
     """What an affiliate over-claims in a campaign now, and what is suggested about it. Money is in the campaign's
-    currency, at its rates; null: no rate is set for any of it."""
+    currency, at its rates; null: nobody knows, as without a rate."""
 
     campaign = CampaignInShortSerializer()
     affiliate = NamedSerializer()

@@ -16,10 +16,11 @@ def _account(worth: str | None, over: str | None, trust: str | None = None, **re
 @pytest.mark.parametrize(
     ("account", "action", "figures"),
     [
-        # what is paid for at all
-        (_account(None, None), "ignore", ["Nothing is to be paid", "10 posts"]),
-        (_account("100.00", None, posts=1), "ignore", ["Nothing is to be paid", "1 post."]),
-        (_account("0.00", "0.00"), "ignore", ["Nothing is to be paid"]),
+        # an unknown amount is not nothing
+        (_account(None, None), "ignore", ["No amount is known", "10 posts,"]),
+        (_account("0.00", "0.00"), "ignore", ["No amount is known"]),
+        (_account("100.00", None, posts=1, high=1), "reduce", ["No amount is known", "1 post, 1 HIGH or invalid"]),
+        (_account(None, None, posts=2, invalid=2), "reduce", ["2 posts, 2 HIGH or invalid"]),
         # a small amount, however large its share
         (_account("5.00", "4.99", high=1), "ignore", ["4.99 of 5.00 USD", "less than 5.00 USD"]),
         (_account("50.00", "5.00", high=1), "reduce", ["5.00 of 50.00 USD", "10.00 %", "worth 45.00 USD"]),

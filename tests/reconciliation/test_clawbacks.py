@@ -8,8 +8,11 @@ from django.urls import reverse
 
 from campaigns.models import CampaignPlatform, Post
 from config import clock
+from reconciliation.comparison import Status
 from reconciliation.models import AffiliateReport, ReconciliationLog, TrustScore
+from reconciliation.outcomes import Reason
 from reconciliation.services import clawbacks as service
+from reconciliation.services.overriding import override
 from tests.factories import AffiliateFactory, CampaignFactory
 from tests.reconciliation.support import queries, unchanged
 
@@ -78,13 +81,24 @@ def test_what_no_longer_stands_is_not_held_against_anybody(scene, api, claim, wo
     assert [row["affiliate"]["name"] for row in listed(api)] == ["Mila Ortega"]
 
 
+def test_a_decision_in_a_verdicts_place_is_what_counts(scene, api):
+    verdict = ReconciliationLog.objects.get(post=scene.posts["high"])
+    decided = {"verdict_id": verdict.pk, "reason": Reason.EVIDENCE, "by": scene.staff}
+    override(status=Status.MATCHED, level=None, note="Shown in their own statistics.", **decided)
+    [mila] = listed(api, affiliate=scene.mila.pk)
+    low = ReconciliationLog.objects.get(post=scene.posts["low"])
+    worth = claimed_worth(scene, "matched", "low", "high").quantize(Decimal("0.01"))
+    assert (Decimal(mila["worth_claimed"]), Decimal(mila["over_claimed"])) == (worth, low.money_at_risk)
+    assert (mila["high"], mila["results"]) == (0, [str(low.pk)])
+
+
 def test_an_impossible_claim_is_listed_and_worth_nothing(scene, api, claim, world_post, drain_all):
     liar = AffiliateFactory()
     claim(liar, scene.campaign, world_post("x", 1), 10**12 + 1)
     drain_all()
     [row] = listed(api, affiliate=liar.pk)
     assert (row["invalid"], row["worth_claimed"], row["over_claimed"], row["share"]) == (1, None, None, None)
-    assert (row["action"], len(row["results"])) == ("ignore", 1)
+    assert (row["action"], len(row["results"])) == ("reduce", 1)
 
 
 def test_each_campaign_is_an_account_of_its_own_in_its_currency(scene, api, claim, world_post, drain_all):
