@@ -760,33 +760,40 @@ class PostStateQuerySet(CountableQuerySet):
 
     def accounts(self, pairs: Collection[tuple[UUID, UUID]]) -> list[AccountShare]:
         """What stands of these pairs of a campaign and an affiliate, summed up by platform, in one statement."""
+        # An account at a time, by the index of its affiliate. What is known of views stands in the state itself: for
+        # claims of nothing else no verdict is looked up.
         rows = read_rows(
             """
-            SELECT state.campaign_id, state.affiliate_id, state.platform_id, count(*),
-                count(*) FILTER (WHERE state.verdict = 'high'),
-                count(*) FILTER (WHERE state.verdict = 'medium'),
-                count(*) FILTER (WHERE state.verdict = 'invalid_claim'),
-                sum(claim.claimed_views) FILTER (WHERE state.views_discrepancy IS NOT NULL),
-                sum(claim.claimed_clicks) FILTER (
-                    WHERE CASE WHEN override.id IS NULL THEN verdict.clicks_discrepancy
-                        ELSE override.clicks_discrepancy END IS NOT NULL
-                ),
-                sum(claim.claimed_conversions) FILTER (
-                    WHERE CASE WHEN override.id IS NULL THEN verdict.conversions_discrepancy
-                        ELSE override.conversions_discrepancy END IS NOT NULL
-                ),
-                sum(state.money_at_risk)
-            FROM unnest(%(campaigns)s::uuid[], %(affiliates)s::uuid[]) AS wanted (campaign, affiliate)
-                JOIN reconciliation_poststate state
-                    ON state.campaign_id = wanted.campaign AND state.affiliate_id = wanted.affiliate
-                LEFT JOIN reconciliation_affiliatereport claim
-                    ON claim.id = state.current_claim_id AND state.verdict = ANY(%(compared)s)
-                LEFT JOIN reconciliation_reconciliationlog verdict
-                    ON verdict.id = state.current_verdict_id AND state.verdict = ANY(%(compared)s)
-                LEFT JOIN reconciliation_override override
-                    ON override.id = state.override_id AND state.verdict = ANY(%(compared)s)
-            WHERE state.is_standing
-            GROUP BY 1, 2, 3
+            SELECT wanted.campaign, wanted.affiliate, share.*
+            FROM unnest(%(campaigns)s::uuid[], %(affiliates)s::uuid[]) AS wanted (campaign, affiliate),
+                LATERAL (
+                    SELECT state.platform_id, count(*),
+                        count(*) FILTER (WHERE state.verdict = 'high'),
+                        count(*) FILTER (WHERE state.verdict = 'medium'),
+                        count(*) FILTER (WHERE state.verdict = 'invalid_claim'),
+                        sum(claim.claimed_views) FILTER (WHERE state.views_discrepancy IS NOT NULL),
+                        sum(claim.claimed_clicks) FILTER (
+                            WHERE CASE WHEN override.id IS NULL THEN verdict.clicks_discrepancy
+                                ELSE override.clicks_discrepancy END IS NOT NULL
+                        ),
+                        sum(claim.claimed_conversions) FILTER (
+                            WHERE CASE WHEN override.id IS NULL THEN verdict.conversions_discrepancy
+                                ELSE override.conversions_discrepancy END IS NOT NULL
+                        ),
+                        sum(state.money_at_risk)
+                    FROM reconciliation_poststate state
+                        LEFT JOIN reconciliation_affiliatereport claim
+                            ON claim.id = state.current_claim_id AND state.verdict = ANY(%(compared)s)
+                        LEFT JOIN reconciliation_reconciliationlog verdict
+                            ON verdict.id = CASE
+                                WHEN coalesce(claim.claimed_clicks, claim.claimed_conversions) IS NOT NULL
+                                THEN state.current_verdict_id
+                            END
+                        LEFT JOIN reconciliation_override override ON override.id = state.override_id
+                    WHERE state.campaign_id = wanted.campaign AND state.affiliate_id = wanted.affiliate
+                        AND state.is_standing
+                    GROUP BY state.platform_id
+                ) AS share
             """,
             _columns_of(pairs) | {"compared": [*OVER_CLAIMED, "matched"]},
         )

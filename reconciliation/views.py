@@ -51,7 +51,7 @@ from reconciliation.services.forecasts import forecasts
 from reconciliation.services.performance import known_to, reliance
 from reconciliation.sums import OVER_CLAIMED
 
-CAMPAIGNS_A_PAGE, POSTS_A_PAGE, AFFILIATES_A_PAGE = 25, 50, 50
+CAMPAIGNS_A_PAGE, AFFILIATES_A_PAGE, POSTS_A_PAGE = 25, 25, 50
 HISTORY_LENGTH = 100
 OVERDUE_AFTER = timedelta(minutes=10)
 MOVES = {

@@ -7,13 +7,17 @@ from django.test import Client
 from django.urls import reverse
 
 from campaigns.models import CampaignPlatform, Post
+from campaigns.tracking import links
 from config import clock
-from reconciliation.comparison import Status
+from platforms.models import Platform
+from reconciliation.comparison import Figures, Status
 from reconciliation.models import AffiliateReport, ReconciliationLog, TrustScore
 from reconciliation.outcomes import Reason
 from reconciliation.services import clawbacks as service
 from reconciliation.services.overriding import override
-from tests.factories import AffiliateFactory, CampaignFactory
+from reconciliation.services.submission import submit
+from tests.campaigns.test_clicks import visit
+from tests.factories import AffiliateFactory, CampaignFactory, UserFactory
 from tests.reconciliation.support import queries, unchanged
 
 pytestmark = pytest.mark.django_db
@@ -99,6 +103,24 @@ def test_an_impossible_claim_is_listed_and_worth_nothing(scene, api, claim, worl
     [row] = listed(api, affiliate=liar.pk)
     assert (row["invalid"], row["worth_claimed"], row["over_claimed"], row["share"]) == (1, None, None, None)
     assert (row["action"], len(row["results"])) == ("reduce", 1)
+
+
+def test_clicks_are_worth_something_once_they_are_judged(today, client_of, sandbox, drain_all):
+    campaign, affiliate = CampaignFactory(landing_url="https://shop.example/"), AffiliateFactory()
+    link = links.make_link(affiliate=affiliate, campaign=campaign, platform=Platform.objects.get(slug="youtube"))[0]
+    visit(link)
+    visit(link, address="192.0.2.2")
+    submit(
+        affiliate=affiliate,
+        campaign=campaign,
+        platform=link.platform,
+        url="https://youtu.be/abcdefghijk",
+        figures=Figures(clicks=22),
+        tracking_link=link.code,
+    )
+    drain_all()
+    [row] = listed(client_of(UserFactory(is_staff=True)), campaign=campaign.pk)
+    assert (row["posts"], row["worth_claimed"], row["over_claimed"], row["share"]) == (1, "11.00", "10.00", "0.9090")
 
 
 def test_each_campaign_is_an_account_of_its_own_in_its_currency(scene, api, claim, world_post, drain_all):
