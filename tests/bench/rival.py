@@ -15,6 +15,7 @@ import pickle
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
@@ -31,6 +32,7 @@ from affiliates import keys
 from config import words
 from config.counts import MAX_COUNT
 from platforms.links import MAX_URL_CHARS, PostLink, identify
+from reconciliation.gaps import Look
 
 CONNECTIONS = 4
 """Of each process to the database: as many as ours has threads."""
@@ -387,18 +389,23 @@ def _moment(moment: datetime | None) -> str | None:
 HISTORY = """
     SELECT claim.id, claim.claimed_views, claim.claimed_clicks, claim.claimed_conversions, claim.submission_method,
         claim.claimed_at, post.id AS post_id, post.url, platform.slug AS platform, campaign.id AS campaign_id,
-        campaign.campaign_name, affiliate.id AS affiliate_id, affiliate.name AS affiliate_name
+        campaign.campaign_name, affiliate.id AS affiliate_id, affiliate.name AS affiliate_name,
+        withdrawal.created_at AS withdrawn_at, withdrawal.is_unseen
     FROM reconciliation_affiliatereport claim
     JOIN campaigns_post post ON post.id = claim.post_id
     JOIN platforms_platform platform ON platform.id = post.platform_id
     JOIN campaigns_campaign campaign ON campaign.id = post.campaign_id
     JOIN affiliates_affiliate affiliate ON affiliate.id = post.affiliate_id
+    LEFT JOIN reconciliation_claimwithdrawal withdrawal ON withdrawal.claim_id = claim.id
     WHERE post.affiliate_id = $1 AND campaign.livemode = $2 AND ($3::uuid IS NULL OR claim.id < $3)
     ORDER BY claim.id DESC LIMIT $4
 """
 VERDICTS = """
     SELECT verdict.*, truth.views, truth.clicks, truth.conversions, truth.provenance, truth.definitions,
-        truth.fetched_at
+        truth.fetched_at, truth.posted_at, (
+            SELECT to_jsonb(decision) FROM reconciliation_override decision
+            WHERE decision.verdict_id = verdict.id ORDER BY number DESC LIMIT 1
+        ) AS decision
     FROM reconciliation_reconciliationlog verdict
     JOIN reconciliation_platformreport truth ON truth.id = verdict.platform_report_id
     WHERE verdict.affiliate_report_id = ANY($1) ORDER BY verdict.processed_at DESC, verdict.id DESC
@@ -435,12 +442,19 @@ def _claim(claim: asyncpg.Record, verdicts: list[asyncpg.Record]) -> dict[str, A
         "claimed_conversions": claim["claimed_conversions"],
         "submission_method": claim["submission_method"],
         "claimed_at": _moment(claim["claimed_at"]),
-        "status": verdicts[0]["status"] if verdicts else "PENDING",
+        "status": _status(claim, verdicts),
+        "withdrawn_at": _moment(claim["withdrawn_at"]),
         "verdicts": [_verdict(claim, verdict) for verdict in verdicts],
         "post": {"id": str(claim["post_id"]), "url": claim["url"], "platform": claim["platform"]},
         "campaign": {"id": str(claim["campaign_id"]), "name": claim["campaign_name"]},
         "affiliate": {"id": str(claim["affiliate_id"]), "name": claim["affiliate_name"]},
     }
+
+
+def _status(claim: asyncpg.Record, verdicts: list[asyncpg.Record]) -> str:
+    if claim["is_unseen"]:
+        return "WITHDRAWN"
+    return (verdicts[0]["decision"] or verdicts[0])["status"] if verdicts else "PENDING"
 
 
 def _verdict(claim: asyncpg.Record, verdict: asyncpg.Record) -> dict[str, Any]:
@@ -453,6 +467,7 @@ def _verdict(claim: asyncpg.Record, verdict: asyncpg.Record) -> dict[str, Any]:
         "metrics": {name: _metric(name, claim, verdict) for name in ("views", "clicks", "conversions")},
         "confidence": _digits(verdict["confidence"]),
         "trust_effect": verdict["trust_effect"],
+        "override": verdict["decision"],
         "next_look_at": _moment(verdict["next_look_at"]),
         "fetched_at": _moment(verdict["fetched_at"]),
         "processed_at": _moment(verdict["processed_at"]),
@@ -468,7 +483,16 @@ def _metric(name: str, claim: asyncpg.Record, verdict: asyncpg.Record) -> dict[s
         "percentage": _digits(verdict[f"{name}_diff_pct"]),
         "provenance": verdict["provenance"].get(name),
         "definition": verdict["definitions"].get(name),
+        "gap": _gap(name, claim, verdict) if difference and difference > 0 else None,
     }
+
+
+def _gap(name: str, claim: asyncpg.Record, verdict: asyncpg.Record) -> dict[str, int] | None:
+    times = claim["claimed_at"], verdict["fetched_at"], verdict["posted_at"]
+    gap = Look(claim["platform"], *times, verdict["terms"]).gap(
+        name, claim[f"claimed_{name}"], verdict[f"{name}_discrepancy"]
+    )
+    return asdict(gap) if gap else None
 
 
 def _digits(number: Decimal | None) -> str | None:

@@ -111,6 +111,7 @@ def test_how_a_post_stands_says_what_was_claimed_counted_and_concluded(api, body
         "percentage": "100.00",
         "provenance": "public_api",
         "definition": verdict.platform_report.definitions["views"],
+        "gap": {"rounding": 50, "definition": 0, "lag": 0, "unexplained": 15_650},
     }
     assert shown["metrics"]["clicks"]["claimed"] == 3
     assert shown["metrics"]["clicks"]["truth"] is None

@@ -96,6 +96,7 @@ def test_from_link_to_click_to_sale_to_reversal(sandbox, client_of, campaign, mi
         "percentage": "0.00",
         "provenance": "own_tracking",
         "definition": "own_tracking.clicks.first",
+        "gap": None,
     }
 
     with clock.at(TODAY + timedelta(hours=1)):
