@@ -12,7 +12,7 @@ SEED := $(or $(SEED),$(shell date +%s))
 POETRY := .poetry/venv/bin/python -m poetry
 
 # Modules that only compute: every line and branch of them is tested.
-PURE := reconciliation/comparison.py,reconciliation/trust.py,reconciliation/rules.py,reconciliation/cases.py,reconciliation/receipts.py,reconciliation/chain.py,reconciliation/quality/*.py,reconciliation/gaps.py,platforms/links/*.py,platforms/metrics.py,platforms/breaker.py,platforms/budget.py,platforms/health.py,reconciliation/sentences.py,affiliates/keys.py,affiliates/signing.py,campaigns/naming.py,campaigns/rates.py,campaigns/landing.py,campaigns/attribution.py,campaigns/plans.py,reconciliation/urgency.py,reconciliation/forecasting.py
+PURE := reconciliation/comparison.py,reconciliation/trust.py,reconciliation/rules.py,reconciliation/cases.py,reconciliation/receipts.py,reconciliation/chain.py,reconciliation/quality/*.py,reconciliation/gaps.py,reconciliation/outcomes.py,reconciliation/clawback.py,platforms/links/*.py,platforms/metrics.py,platforms/breaker.py,platforms/budget.py,platforms/health.py,reconciliation/sentences.py,affiliates/keys.py,affiliates/signing.py,campaigns/naming.py,campaigns/rates.py,campaigns/landing.py,campaigns/attribution.py,campaigns/plans.py,reconciliation/urgency.py,reconciliation/forecasting.py
 
 export POETRY_CACHE_DIR := $(CURDIR)/.poetry/cache
 export POETRY_CONFIG_DIR := $(CURDIR)/.poetry/config

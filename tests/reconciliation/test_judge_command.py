@@ -97,6 +97,12 @@ def test_only_claimed_figures_that_have_a_truth_are_in_the_answer():
 GIVEN = case("x", (5, N, N), (N, N, N))
 
 
+def test_what_is_left_out_is_not_known():
+    for given in (GIVEN | {"truth": None, "posted_at": None}, {**GIVEN, "truth": {}, "claimed": {"views": 5}}):
+        found = answer(given)
+        assert (found["status"], found["metrics"], found["confidence"]) == ("UNVERIFIABLE", {}, "0.000")
+
+
 @pytest.mark.parametrize(
     ("text", "field"),
     [
