@@ -33,11 +33,12 @@ INVARIANTS = (
         """
         SELECT post.id FROM campaigns_post post
         CROSS JOIN LATERAL (
-            VALUES ('post.displaced', post.displaced_at IS NOT NULL), ('post.merged', post.merged_into_id IS NOT NULL)
-        ) AS change (action, has_happened)
+            VALUES (ARRAY['post.displaced', 'post.given_up'], post.displaced_at IS NOT NULL),
+                (ARRAY['post.merged'], post.merged_into_id IS NOT NULL)
+        ) AS change (actions, has_happened)
         WHERE (post.displaced_at IS NOT NULL OR post.merged_into_id IS NOT NULL) AND has_happened AND NOT EXISTS (
             SELECT FROM affiliates_auditevent event
-            WHERE event.object_id = post.id AND event.action = change.action
+            WHERE event.object_id = post.id AND event.action = ANY(change.actions)
         )
         """,
     ),

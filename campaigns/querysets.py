@@ -155,8 +155,7 @@ class PostQuerySet(models.QuerySet[Any]):
             JOIN campaigns_campaign other ON other.id = twin.campaign_id AND other.livemode = campaign.livemode
             WHERE post.is_identified AND post.displaced_at IS NULL AND post.merged_into_id IS NULL
                 AND twin.is_identified AND twin.displaced_at IS NULL AND twin.merged_into_id IS NULL
-                AND (post.affiliate_id <> twin.affiliate_id OR campaign.id = other.id
-                    OR NOT campaign.allows_shared_content OR NOT other.allows_shared_content)
+                AND (post.affiliate_id <> twin.affiliate_id OR campaign.id = other.id)
             LIMIT %s
             """,
             [limit],

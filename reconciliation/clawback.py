@@ -57,6 +57,8 @@ class Account:
     invalid: int
     trust_score: Decimal | None
     outcomes: int
+    unpriced: int = 0
+    """Over-claims above a limit of which nobody knows what they cost."""
 
     @property
     def share(self) -> Decimal | None:
@@ -102,6 +104,8 @@ def suggest(account: Account) -> Suggestion:
             return Suggestion(Action.REDUCE, f"{unpriced}, {serious:,} HIGH or invalid: pay only what is verified.")
         return Suggestion(Action.IGNORE, f"{unpriced}, and nothing is HIGH or invalid.")
     gap = f"{over:,} of {worth:,} {account.currency} claimed is over what was counted ({share * 100:.2f} %)"
+    if account.unpriced and serious and over < SMALL_AMOUNT:
+        return Suggestion(Action.REDUCE, f"{gap}, and {_unpriced(account)}: pay only what is verified.")
     if over < SMALL_AMOUNT:
         return Suggestion(Action.IGNORE, f"{gap}, which is less than {SMALL_AMOUNT} {account.currency}.")
     if share < SMALL_SHARE and not serious:
@@ -113,5 +117,11 @@ def suggest(account: Account) -> Suggestion:
     if share >= LARGE_SHARE:
         return Suggestion(Action.CLAW_BACK, f"{gap}, which is {LARGE_SHARE * 100:.0f} % or more on {posts} together.")
     levels = f"{account.high:,} HIGH and {account.medium:,} MEDIUM among {posts}"
+    if account.unpriced:
+        return Suggestion(Action.REDUCE, f"{gap}, {levels}, and {_unpriced(account)}: pay only what is verified.")
     verified = f"{max(worth - over, Decimal(0)):,} {account.currency}"
     return Suggestion(Action.REDUCE, f"{gap}, {levels}; the verified part is worth {verified}.")
+
+
+def _unpriced(account: Account) -> str:
+    return f"of {account.unpriced:,} {'over-claim' if account.unpriced == 1 else 'over-claims'} no amount is known"

@@ -511,6 +511,8 @@ class AccountShare(NamedTuple):
     clicks: Decimal | None
     conversions: Decimal | None
     over_claimed: Decimal | None
+    unpriced: int
+    """Over-claims above a limit of which nobody knows what they cost."""
 
 
 def _columns_of(pairs: Collection[tuple[UUID, UUID]]) -> dict[str, Any]:
@@ -744,7 +746,13 @@ class PostStateQuerySet(CountableQuerySet):
                 state.views_diff_pct,
                 CASE WHEN override.id IS NULL THEN verdict.clicks_diff_pct ELSE override.clicks_diff_pct END,
                 CASE WHEN override.id IS NULL THEN verdict.conversions_diff_pct ELSE override.conversions_diff_pct END,
-                (SELECT explanation FROM reconciliation_reconciliationlog WHERE id = state.counted_verdict_id)
+                COALESCE(
+                    (
+                        SELECT explanation FROM reconciliation_override WHERE verdict_id = state.counted_verdict_id
+                        ORDER BY number DESC LIMIT 1
+                    ),
+                    (SELECT explanation FROM reconciliation_reconciliationlog WHERE id = state.counted_verdict_id)
+                )
             FROM unnest(%s::uuid[]) WITH ORDINALITY AS wanted (id, place)
                 JOIN reconciliation_poststate state ON state.post_id = wanted.id
                 JOIN campaigns_post post ON post.id = wanted.id
@@ -780,7 +788,8 @@ class PostStateQuerySet(CountableQuerySet):
                             WHERE CASE WHEN override.id IS NULL THEN verdict.conversions_discrepancy
                                 ELSE override.conversions_discrepancy END IS NOT NULL
                         ),
-                        sum(state.money_at_risk)
+                        sum(state.money_at_risk),
+                        count(*) FILTER (WHERE state.verdict IN ('medium', 'high') AND state.money_at_risk IS NULL)
                     FROM reconciliation_poststate state
                         LEFT JOIN reconciliation_affiliatereport claim
                             ON claim.id = state.current_claim_id AND state.verdict = ANY(%(compared)s)

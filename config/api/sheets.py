@@ -81,5 +81,6 @@ class SheetRow(RetrieveAPIView[Any]):
     sheet: ClassVar[Sheet]
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        found = get_object_or_404(self.get_queryset().values("id"), pk=self.kwargs[self.lookup_url_kwarg])
+        visible = self.filter_queryset(self.get_queryset()).values("id")
+        found = get_object_or_404(visible, pk=self.kwargs[self.lookup_url_kwarg])
         return Response(self.sheet.show([found["id"]], self.get_serializer_context())[0])

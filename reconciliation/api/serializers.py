@@ -5,11 +5,11 @@ Percentages, shares and money are text, so that no reader loses a digit; a figur
 
 from dataclasses import asdict
 from datetime import datetime
-from functools import cache
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -278,12 +278,13 @@ class LinksSerializer(Shown):
 
 def _address(post: UUID, context: Context) -> str:
     """Where a post is looked up."""
-    address: str = context["request"].build_absolute_uri(f"{_posts_path()}{post}")
+    address: str = context["request"].build_absolute_uri(f"{_posts_path(get_script_prefix())}{post}")
     return address
 
 
-@cache
-def _posts_path() -> str:
+@lru_cache(maxsize=8)
+def _posts_path(prefix: str) -> str:
+    """Beneath which all posts' addresses are, where the site is served beneath `prefix`."""
     return reverse("api-submission", args=[NO_POST]).removesuffix(str(NO_POST))
 
 

@@ -17,7 +17,7 @@ RULE = Rule(
     Level.MEDIUM,
     notice,
     {
-        "posts": Option(2, "so many other posts within 30 days", most=1_000),
+        "posts": Option(2, "so many of the latest 20 other posts", most=20),
         "figure_from": Option(100, "where the largest figure is at least this"),
     },
 )

@@ -8,7 +8,7 @@ from reconciliation.rules import Level
 _SAID = re.compile(
     r"(?<!\w)#(?:ad|ads|advert|advertisement|sponsored|paidpartnership|paidpromotion|gifted|werbung|anzeige|reklame|"
     r"publicidad|publi|pub|sponsorisé|collaborationcommerciale|pubblicità|sponsorizzato|adv|reklam|publi(?:dade)?)(?!\w)"
-    r"|\b(?:paid partnership|paid promotion|sponsored by|in partnership with|advertisement)\b",
+    r"|\b(?:paid partnership|paid promotion|sponsored by|in partnership with|advertisement|anzeige|werbung)\b",
     re.IGNORECASE,
 )
 
@@ -23,7 +23,7 @@ def discloses(text: str | None, label: bool | None) -> bool | None:
 def notice(facts: Facts, values: Values) -> str | None:
     if facts.disclosed is not False:
         return None
-    return "Nothing in the post's text (#ad, #sponsored) or its label says that it is advertising."
+    return "Nothing in the post's text, such as #ad or #sponsored, says that it is advertising."
 
 
 RULE = Rule("undisclosed", "Advertising not disclosed", Level.LOW, notice)

@@ -316,11 +316,16 @@ class _Known:
         """Whether somebody else claims this content and the affiliate's connection is to say whose it is; and whose
         posts give way to it, as the affiliate is known to be their author. Raises where the content is not free.
 
-        What is claimed with test keys takes nothing away from anybody's live claims.
+        What is claimed with test keys takes nothing away from anybody's live claims, and a post whose claims were all
+        withdrawn before anybody looked keeps nobody out.
         """
         contested, displaced = False, []
         for post in [] if target.short_url else self.posts[entry.platform.pk, target.external_id]:
             if post.displaced_at or post.merged_into_id or post.campaign.livemode != entry.campaign.livemode:
+                continue
+            if post.pk not in self.claims:
+                if post.campaign_id == entry.campaign.pk:
+                    displaced.append(post)
                 continue
             if post.affiliate_id == entry.affiliate.pk:
                 check_shared(post.campaign, entry.campaign)

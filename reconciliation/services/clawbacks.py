@@ -67,6 +67,7 @@ def _account(
         currency=campaign.currency,
         worth_claimed=_sum(worths),
         over_claimed=_sum([share.over_claimed for share in shares]),
+        unpriced=sum(share.unpriced for share in shares),
         posts=sum(share.posts for share in shares),
         high=sum(share.high for share in shares),
         medium=sum(share.medium for share in shares),

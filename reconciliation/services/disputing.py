@@ -17,9 +17,9 @@ from config.errors import ConflictError
 from config.middleware import current_request_id
 from reconciliation.comparison import Level, Status, TrustEffect
 from reconciliation.errors import DisputeOverError, DisputeRefusedError
-from reconciliation.models import Dispute, DisputeText, Job, Override, ReconciliationLog
+from reconciliation.models import Dispute, DisputeText, Job, Override, PostState, ReconciliationLog
 from reconciliation.outcomes import Reason
-from reconciliation.services.jobs import request_looks, wake
+from reconciliation.services.jobs import lock, request_looks, wake
 from reconciliation.services.overriding import checked_note, put_in_place
 
 DISPUTABLE_DAYS = 14
@@ -37,6 +37,9 @@ def dispute(*, verdict: ReconciliationLog, affiliate: Affiliate, text: str) -> D
     for a text that is missing or too long; ConflictError where it was disputed before.
     """
     text = _checked_text(text)
+    # Whoever decides on it meanwhile waits, or is waited for: the post's job first, as everywhere.
+    lock(Job.objects.pending().filter(post=verdict.post))
+    PostState.objects.take(verdict.post)
     if reason := refusal(verdict, affiliate):
         raise reason
     now = clock.now()

@@ -75,7 +75,10 @@ _BACKGROUND = f"""
     LEFT JOIN LATERAL (
         SELECT ARRAY[claimed_views, claimed_clicks, claimed_conversions] AS figures
         FROM reconciliation_affiliatereport
-        WHERE post_id = claim.post_id AND (claimed_at, id) < (claim.claimed_at, claim.id)
+        WHERE post_id = claim.post_id AND (claimed_at, id) < (claim.claimed_at, claim.id) AND NOT EXISTS (
+            SELECT FROM reconciliation_claimwithdrawal
+            WHERE claim_id = reconciliation_affiliatereport.id AND is_unseen
+        )
         ORDER BY claimed_at DESC, id DESC LIMIT 1
     ) earlier ON true
     CROSS JOIN LATERAL (
@@ -84,7 +87,7 @@ _BACKGROUND = f"""
         FROM (
             SELECT post_id, claimed_at, current_claim_id, views_discrepancy FROM reconciliation_poststate
             WHERE affiliate_id = post.affiliate_id AND is_standing AND claimed_at <= claim.claimed_at
-                AND post_id <> post.id
+                AND post_id <> post.id AND verdict <> 'withdrawn'
             ORDER BY claimed_at DESC, post_id DESC LIMIT {RECENT}
         ) state
         JOIN reconciliation_affiliatereport report ON report.id = state.current_claim_id
@@ -93,7 +96,7 @@ _BACKGROUND = f"""
         SELECT count(*) AS claims FROM (
             SELECT FROM reconciliation_poststate
             WHERE affiliate_id = post.affiliate_id AND is_standing AND claimed_at <= claim.claimed_at
-                AND claimed_at > claim.claimed_at - interval '1 hour'
+                AND claimed_at > claim.claimed_at - interval '1 hour' AND verdict <> 'withdrawn'
             LIMIT {BURST_LIMIT}
         ) AS lately
     ) hour

@@ -58,7 +58,11 @@ def sweep() -> int:
 
 
 def let_one_stand(first: Post, second: Post) -> Post | None:
-    """Of two posts of one content, in the order they were claimed in; returns the one that gave way, if any did."""
+    """Of two posts of one content, in the order they were claimed in; returns the one that gave way, if any did. One
+    whose claims were all withdrawn before anybody looked gives way to one that is claimed."""
+    withdrawn = PostState.objects.filter(post__in=[first, second], verdict="withdrawn").values_list("post", flat=True)
+    if list(withdrawn) == [first.pk]:
+        first, second = second, first
     if first.affiliate_id == second.affiliate_id:
         if first.campaign_id == second.campaign_id:
             merge(post=second, into=first)

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from affiliates.models import User
 from affiliates.services import audit
-from campaigns.models import CampaignPlatform
+from campaigns.models import CampaignPlatform, Post
 from campaigns.rates import Rates
 from config import clock
 from config.queue import enqueue
@@ -31,6 +31,8 @@ def override(*, verdict_id: UUID, status: Status, level: Level | None, reason: R
     whose dispute is open, a decision that changes nothing or is nobody's to take, and a note that is missing or too
     long.
     """
+    post: Post = Post.objects.get(verdicts=verdict_id)
+    PostState.objects.take(post)  # whoever disputes it meanwhile waits, or is waited for
     if Dispute.objects.open().filter(verdict=verdict_id).exists():
         raise DecisionRefusedError("This verdict is disputed: decide on its dispute.", code="disputed")
     return put_in_place(verdict_id=verdict_id, status=status, level=level, reason=reason, note=note, by=by)

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from platforms.metrics import Lag, Metric
+from platforms.models import Platform
 from reconciliation.comparison import Level, Status
 from reconciliation.models import Finding, ReconciliationLog, RuleSet
 from reconciliation.quality import parse_quality
@@ -74,31 +75,34 @@ def rehearse(
 ) -> Iterator[Rehearsed]:
     """Judge the verdicts of a period, the newest first, by rules that are not saved; yields what all that were judged
     so far come to, a page of them at a time. Raises RuleMatrixError before anything else."""
-    candidate = _Candidate(cells, quality)
+    candidate = Candidate(cells, quality)
     return _rehearsed(candidate, since, until, at_most)
 
 
-class _Candidate:
+class Candidate:
     """Rules that may be saved."""
 
     def __init__(self, cells: list[dict[str, Any]], quality: dict[str, Any]) -> None:
         self.matrix: RuleMatrix = parse_matrix(cells)
+        self.platforms = {platform.slug: platform for platform in Platform.objects.all()}
         self.impossible = {each.rule.name for each in parse_quality(quality).marked_impossible().rules}
+
+    def _views_lag(self, platform: str, hours: int | None) -> dict[str, Lag]:
+        """How long views may lag by these rules; where they say nothing, as the platform's row has it now."""
+        return {Metric.VIEWS.value: self.platforms[platform].lags(views_lag_h=hours)[Metric.VIEWS]}
 
     def judge(self, receipt: Receipt, noticed: Mapping[str, str]) -> tuple[Word, bool, str]:
         """The verdict in words, whether an alert would follow, and its explanation."""
         inputs = receipt["inputs"]
         rules = self.matrix.rules_for(inputs["campaign_id"], inputs["platform"], 0)
-        lags = dict(kept_lags(receipt))
-        if rules.views_lag_h is not None:
-            lags[Metric.VIEWS] = Lag(lags[Metric.VIEWS].basis, rules.views_lag_h)
+        lags = dict(kept_lags(receipt)) | self._views_lag(inputs["platform"], rules.views_lag_h)
         impossible = next((noticed[name] for name in noticed if name in self.impossible), "")
         verdict = judged_by(receipt, rules, lags, impossible=impossible)
         is_alert = verdict.next_look_at is None and verdict.status == Status.DISCREPANCY and verdict.level in OVER_LIMIT
         return _word(verdict.status, verdict.level), is_alert, verdict.explanation
 
 
-def _rehearsed(candidate: _Candidate, since: datetime, until: datetime, at_most: int | None) -> Iterator[Rehearsed]:
+def _rehearsed(candidate: Candidate, since: datetime, until: datetime, at_most: int | None) -> Iterator[Rehearsed]:
     so_far, recording, before = Rehearsed(), Recording(), None
     while at_most is None or so_far.verdicts < at_most:
         verdicts = ReconciliationLog.objects.filter(processed_at__gte=since, processed_at__lt=until).order_by("-id")
@@ -125,7 +129,7 @@ def _noticed(verdict_ids: list[UUID]) -> dict[UUID, dict[str, str]]:
 
 
 def _count(
-    so_far: Rehearsed, candidate: _Candidate, verdict_id: UUID, receipt: Receipt, noticed: Mapping[str, str]
+    so_far: Rehearsed, candidate: Candidate, verdict_id: UUID, receipt: Receipt, noticed: Mapping[str, str]
 ) -> None:
     so_far.verdicts += 1
     if not is_derivable(receipt):

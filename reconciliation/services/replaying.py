@@ -68,12 +68,15 @@ def _replay_page(post_ids: Sequence[UUID]) -> Replayed:
 _SNAPSHOT = """
     snapshot.id, snapshot.post_id, snapshot.connection_id, snapshot.fetched_at, snapshot.request_id,
     snapshot.posted_at, snapshot.availability, snapshot.deleted, snapshot.denial, snapshot.views, snapshot.likes,
-    snapshot.comments, snapshot.shares, snapshot.clicks, snapshot.conversions, snapshot.link_posts
+    snapshot.comments, snapshot.shares, snapshot.clicks, snapshot.conversions, snapshot.link_posts,
+    snapshot.followers, snapshot.disclosed
 """
 
 
 def _snapshot(row: Sequence[object]) -> Snapshot:
-    snapshot = Snapshot(*row)  # type: ignore[arg-type]
+    *told, followers, disclosed = row
+    snapshot = Snapshot(*told)  # type: ignore[arg-type]
+    snapshot.followers, snapshot.disclosed = followers, disclosed  # type: ignore[assignment]
     snapshot.availability = Availability(snapshot.availability) if snapshot.availability else None
     snapshot.denial = Denial(snapshot.denial) if snapshot.denial else None
     return snapshot

@@ -190,11 +190,16 @@ def restate(*, post: Post, claim: AffiliateReport) -> None:
 
 
 def displace(*, post: Post, by: Affiliate) -> None:
-    """Take a post out of the campaign in favour of its proven owner: it stays on record, and nobody looks at it."""
+    """Take a post out of the campaign in favour of its proven owner, or, once its claims were withdrawn, of whoever
+    claims it next: it stays on record, and nobody looks at it."""
     close_look(post_id=post.pk)
     PostState.objects.take(post)
     Post.objects.filter(pk=post.pk).update(displaced_at=clock.now())
-    event = audit(actor=by.user, action="post.displaced", row=post, changes={"affiliate": str(by.pk)})
+    changes = {"affiliate": str(by.pk)}
+    if PostState.objects.get(post=post).claim_that_stands is None:  # then only one claims it
+        audit(actor=by.user, action="post.given_up", row=post, changes=changes)
+        return
+    event = audit(actor=by.user, action="post.displaced", row=post, changes=changes)
     enqueue("alerts.tasks.evaluate_refused_claim", str(event.pk))
 
 
@@ -222,12 +227,14 @@ def _write(admitted: Sequence[Admitted]) -> None:
         words[one.post.pk].update(one.words)
     texts = [PostText(post_id=pk, **given) for pk, given in words.items() if given]
     claims = [one.claim for one in admitted if one.outcome != Outcome.UNCHANGED]
-    insert_rows(new, texts, claims, on_conflict=_GIVEN_WORDS)
     ids = {post.pk for post in new}
+    insert_rows(new, [text for text in texts if text.post_id in ids], claims, on_conflict=_GIVEN_WORDS)
+    _follow(claims, new=ids)
+    # What posts have that were there before comes after their jobs, the order in which settling takes them too.
+    insert_rows([text for text in texts if text.post_id not in ids], on_conflict=_GIVEN_WORDS)
     bound = {one.post.pk: one.post for one in admitted if one.is_bound and one.post.pk not in ids}
     if bound:
         Post.objects.bulk_update(bound.values(), ["tracking_link"])
-    _follow(claims, new=ids)
 
 
 _GIVEN_WORDS: dict[type[Model], str] = {

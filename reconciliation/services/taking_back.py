@@ -6,13 +6,14 @@ record beside its verdict, for whoever decides on it.
 """
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from affiliates.models import User
 from affiliates.services import audit
 from campaigns.models import Post
 from reconciliation.comparison import Figures
 from reconciliation.errors import WithdrawalRefusedError
-from reconciliation.models import AffiliateReport, ClaimWithdrawal, Job, PostState
+from reconciliation.models import AffiliateReport, ClaimWithdrawal, Dispute, Job, PostState, RunJob
 from reconciliation.services.admission import lock_contents
 from reconciliation.services.jobs import close_look, lock
 from reconciliation.services.plans import replan
@@ -49,16 +50,19 @@ def _withdraw(claim: AffiliateReport, reason: ClaimWithdrawal.Reason, by: User) 
     )
     audit(actor=by, action="claim.withdrawn", row=claim, changes={"reason": reason, "unseen": is_unseen})
     if is_unseen:
-        _forget(post, claim, pending_for_claims=Job.objects.filter(pk__in=pending, reason__in=_FOR_CLAIMS).exists())
+        _forget(post, claim, pending=Job.objects.filter(pk__in=pending, reason__in=_FOR_CLAIMS))
     return row
 
 
-def _forget(post: Post, claim: AffiliateReport, *, pending_for_claims: bool) -> None:
+def _forget(post: Post, claim: AffiliateReport, *, pending: "QuerySet[Job]") -> None:
     if PostState.objects.filter(post=post, current_claim=claim).exists():
         PostState.objects.fall_back(post.pk)
     if AffiliateReport.objects.open().filter(post=post).exists():
         return
     Post.objects.filter(pk=post.pk, is_reconciled=False).update(is_reconciled=True)
-    if pending_for_claims:
+    # A look that a dispute or a run wants too is theirs, whoever asked last.
+    wanted = RunJob.objects.filter(job__in=pending, run__cancelled_at=None).exists()
+    wanted = wanted or Dispute.objects.open().filter(verdict__post=post).exists()
+    if pending.exists() and not wanted:
         close_look(post_id=post.pk)
         replan([post.pk])

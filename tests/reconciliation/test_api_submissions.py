@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.urls import set_script_prefix
 from rest_framework.test import APIClient
 
 from affiliates.models import ApiKey, AuditEvent
@@ -433,3 +434,14 @@ def test_reading_takes_few_queries_however_much_there_is(api, body, submitted, d
         assert queries(api, "/api/v1/submissions/history?limit=50") == 6
         with clock.at(TODAY + timedelta(hours=7)):
             drain_all()
+
+
+def test_links_follow_the_address_that_was_asked_and_unknown_filters_are_refused(client_of, claim, world_post):
+    someone = AffiliateFactory()
+    post = claim(someone, CampaignFactory(), world_post("youtube"), 1).post
+    client, address = client_of(someone.user), f"/api/v1/submissions/{post.pk}"
+    for prefix in ("/beneath/", "/"):
+        set_script_prefix(prefix)
+        found = client.get(address).json()
+        assert found["links"]["self"] == f"http://testserver{prefix}{address[1:]}"
+    assert client.get(f"{address}?luck=1").status_code == 400

@@ -24,6 +24,14 @@ def _account(worth: str | None, over: str | None, trust: str | None = None, **re
         # a small amount, however large its share
         (_account("5.00", "4.99", high=1), "ignore", ["4.99 of 5.00 USD", "less than 5.00 USD"]),
         (_account("50.00", "5.00", high=1), "reduce", ["5.00 of 50.00 USD", "10.00 %", "worth 45.00 USD"]),
+        # over-claims without a price are not nothing either
+        (_account("33.28", "1.88", high=1, unpriced=1), "reduce", ["1.88 of 33.28", "1 over-claim no amount"]),
+        (_account("33.28", "1.88", unpriced=1), "ignore", ["less than 5.00 USD"]),
+        (
+            _account("100.00", "9.00", high=1, unpriced=2),
+            "reduce",
+            ["2 over-claims no amount", "what is verified"],
+        ),
         # a small share, unless a claim is far off
         (_account("1000.00", "49.99"), "ignore", ["49.99 of 1,000.00 USD", "4.99 %", "less than 5 %", "10 posts"]),
         (_account("1000.00", "50.00"), "reduce", ["5.00 %", "0 HIGH and 1 MEDIUM", "worth 950.00 USD"]),

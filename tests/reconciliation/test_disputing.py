@@ -258,3 +258,19 @@ def test_the_whole_way_by_pages(judged, client):
     assert "The verdict had said: Claimed" in told
     client.force_login(MembershipFactory().user)
     assert client.post(reverse("dashboard:dispute-decide", args=[opened.pk]), decision).status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("today")
+def test_a_decision_and_a_dispute_at_once_never_leave_both(judged):
+    verdict, answers = judged(2), []
+
+    def attempt(act):
+        try:
+            answers.append(act())
+        except (DecisionRefusedError, DisputeRefusedError):
+            answers.append(None)
+
+    together(lambda: attempt(lambda: decide(verdict, Status.MATCHED)), lambda: attempt(lambda: dispute(verdict)))
+    assert answers.count(None) == 1
+    assert Override.objects.count() + Dispute.objects.count() == 1

@@ -142,7 +142,7 @@ CASES = [
     (
         "undisclosed",
         replace(PLAIN, disclosed=False),
-        "Nothing in the post's text (#ad, #sponsored) or its label says that it is advertising.",
+        "Nothing in the post's text, such as #ad or #sponsored, says that it is advertising.",
     ),
 ]
 
@@ -157,6 +157,7 @@ def test_what_a_rule_notices(rule: str, facts: Facts, sentence: str | None):
     [
         ("New shoes! #AD", None, True),
         ("Neue Schuhe (#Werbung)", False, True),
+        ("Anzeige | Neue Schuhe", None, True),
         ("shoes", True, True),
         (None, True, True),
         (None, False, None),

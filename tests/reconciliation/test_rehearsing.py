@@ -13,8 +13,10 @@ from django.urls import reverse
 
 from config import clock
 from reconciliation.models import Finding, ReconciliationLog, RuleSet
+from reconciliation.receipts import told_moment
 from reconciliation.rules import RuleMatrixError
 from reconciliation.services import rehearsing, rulesets
+from reconciliation.services.recorded import Recording
 from tests.factories import TODAY
 from tests.reconciliation.test_admin_rules import PAGE, shown
 from tests.staff import client_for, judged_posts, superuser
@@ -104,3 +106,14 @@ def test_the_form_shows_what_would_have_been_different_and_saves_nothing():
     assert verdict
     assert reverse("admin:reconciliation_reconciliationlog_change", args=[verdict.pk]) in text
     assert RuleSet.objects.count() == 1
+
+
+def test_rules_that_say_nothing_of_lag_are_judged_by_the_platforms_window():
+    judged_posts(1)
+    receipt = next(iter(Recording().receipts(ReconciliationLog.objects.values_list("pk", flat=True)).values()))
+    receipt["inputs"]["snapshot"]["posted_at"] = told_moment(TODAY - timedelta(hours=25))
+    receipt["rules"]["lags"]["views"] = {"post_age": 200}
+    for lag_h, word in ((None, "DISCREPANCY HIGH"), (26, "TOO_EARLY HIGH")):
+        limits = {"floor": None, "high_above_pct": None, "lag_h": lag_h}
+        candidate = rehearsing.Candidate(cells(**limits), {})
+        assert candidate.judge(receipt, {})[0] == word

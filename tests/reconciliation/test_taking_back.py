@@ -5,27 +5,30 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 
+from alerts.models import Alert
 from campaigns.models import CampaignPlatform, Post
 from config import clock
 from config.demo.seeding import run_queued_tasks
-from reconciliation.comparison import Figures
+from reconciliation.comparison import Figures, Status
 from reconciliation.errors import WithdrawalRefusedError
 from reconciliation.models import (
     AffiliateReport,
     ClaimWithdrawal,
     DayRollUp,
+    Finding,
     Job,
     PostState,
     ReconciliationLog,
     TrustScore,
 )
-from reconciliation.services import rollups, runs, submission, taking_back
+from reconciliation.services import disputing, examining, rollups, runs, submission, taking_back
 from reconciliation.services.admission import Outcome
 from reconciliation.services.draining import drain
 from tests import hostile
 from tests.factories import TODAY, AffiliateFactory, CampaignFactory
 from tests.invariants import broken
 from tests.reconciliation.support import lane_of, rows
+from tests.reconciliation.test_overriding import decide
 from tests.reconciliation.test_races import together
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("today")]
@@ -199,3 +202,53 @@ def test_by_pages(made, client):
     told = client.post(address, {"reason": "mistyped"}, follow=True).content
     assert b"took the claim back before anybody had looked" in told
     assert b"Withdraw this claim" not in told
+
+
+def test_what_was_withdrawn_unseen_keeps_nobody_out(claim, world_post, drain_all):
+    """Neither the rightful claimant, whom nobody accuses of anything, nor the affiliate in another campaign."""
+    one, other, campaign = AffiliateFactory(), AffiliateFactory(), CampaignFactory()
+    post, mine = world_post("youtube"), world_post("youtube", 1)
+    for each in (post, mine):
+        withdraw(claim(one, campaign, each, 10**9).claim)
+    assert claim(other, campaign, post, 1_000).outcome == Outcome.NEW_POST
+    assert claim(one, CampaignFactory(), mine, 1_000).outcome == Outcome.NEW_POST
+    drain_all()
+    run_queued_tasks()
+    assert not Alert.objects.filter(kind=Alert.Kind.SECOND_CLAIMANT).exists()
+    assert broken(soon=True) == {}
+    assert rollups.differences() == []
+
+
+def test_rules_do_not_notice_what_was_withdrawn_unseen(claim, world_post, drain_all):
+    affiliate, campaign = AffiliateFactory(), CampaignFactory()
+    for index in range(3):
+        withdraw(claim(affiliate, campaign, world_post("youtube", index + 1), 777).claim)
+    wrong = claim(affiliate, campaign, world_post("youtube"), 10_000).claim
+    with clock.at(TODAY + timedelta(minutes=1)):
+        right = Figures(views=777)
+        taking_back.correct(claim=wrong, figures=right, reason=MISTYPED, by=affiliate.user)
+        drain_all()
+    examining.examine()
+    assert not Finding.objects.filter(rule__in=["falling_claim", "same_figures"]).exists()
+
+
+def test_a_look_that_a_dispute_wants_too_is_not_taken_back(made, drain_all):
+    claim = made(10**9)
+    drain_all()
+    disputing.dispute(verdict=claim.verdicts.get(), affiliate=claim.post.affiliate, text="Look again.")
+    withdraw(made(5 * 10**8, hours=1))
+    assert Job.objects.pending().count() == 1
+    with clock.at(TODAY + timedelta(hours=2)):
+        assert drain_all() == 1
+    assert PostState.objects.get().last_fetched_at > TODAY
+    assert consistent()
+
+
+def test_a_later_claims_row_says_what_was_decided_of_the_one_before(made, drain_all):
+    claim = made(10**9)
+    drain_all()
+    decide(claim.verdicts.get(), Status.MATCHED)
+    made(1_000, hours=1)
+    [shown] = PostState.objects.shown([claim.post_id])
+    assert "limit" not in shown.explained_before
+    assert "decided" in shown.explained_before.lower()
