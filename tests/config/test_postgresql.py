@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from config.postgresql import base
 from tests.config.programs import await_that
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,11 +32,16 @@ def asked_last(of: BaseDatabaseWrapper) -> str:
     return str(query)
 
 
-def test_a_server_that_is_there_is_not_asked(other):
-    with other.cursor() as cursor:
-        cursor.execute("SELECT 'the last'")
-    assert other.is_usable()
-    assert asked_last(other) == "SELECT 'the last'"
+def test_a_server_that_is_there_is_asked_after_a_rest_only(other, monkeypatch):
+    def ask() -> str:
+        with other.cursor() as cursor:
+            cursor.execute("SELECT 'the last'")
+        assert other.is_usable()
+        return asked_last(other)
+
+    assert [ask(), ask()] == ["SELECT 1", "SELECT 'the last'"]
+    monkeypatch.setattr(base, "ASKED_AFTER_S", -1)
+    assert ask() == "SELECT 1"
 
 
 def test_it_is_asked_where_something_came_unasked(other):
