@@ -10,7 +10,6 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Case, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -117,15 +116,8 @@ class AlertAdmin(ExportedAdmin, ClosedAdmin):
                 request, alerts, lambda row: services.resolve(alert_id=row.pk, by=by, note=note), "resolved"
             )
             return None
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Resolve with a note",
-            "opts": self.opts,
-            "alerts": alerts,
-            "form": form,
-            "checkbox": ACTION_CHECKBOX_NAME,
-        }
-        return TemplateResponse(request, "admin/alerts/alert/resolve.html", context)
+        template = "admin/alerts/alert/resolve.html"
+        return self.own_page(request, template, title="Resolve with a note", alerts=alerts, form=form)
 
     def render_change_form(
         self,

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import django_q.admin
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import flatten_fieldsets, get_fields_from_path, unquote
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied
@@ -17,6 +18,7 @@ from django.db.models import Model, QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -212,6 +214,12 @@ class RowAdmin(_ModelAdmin):
             raise PermissionDenied
         answer: Any = action[0](self, request, self.get_queryset(request).filter(pk=row.pk))
         return answer or HttpResponseRedirect(request.get_full_path())
+
+    def own_page(self, request: HttpRequest, template: str, **shown: Any) -> TemplateResponse:
+        """A page of the table's own within the admin: a template that extends admin/own_page.html, and what it shows,
+        `title` among it. `checkbox` is the name of the field of the rows' ids."""
+        framed = {**self.admin_site.each_context(request), "opts": self.opts, "checkbox": ACTION_CHECKBOX_NAME}
+        return TemplateResponse(request, template, framed | shown)
 
     def act_on_each(self, request: HttpRequest, rows: Iterable[Any], act: Callable[[Any], object], done: str) -> None:
         """Do one thing to each row; say to how many, and of each that was refused why."""

@@ -31,7 +31,7 @@ A verdict that asks for another look (`next_look_at`) is provisional and has no 
 is the claim's counted verdict. A claim has five looks at most.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -194,7 +194,7 @@ def judge(
     """
     if truth.fetched_at < claim.claimed_at:
         raise ValueError("a claim is never judged by a snapshot from before it")
-    windows = {} if Status.TOO_EARLY in looks.previous else _open_windows(claim, truth, lags)
+    windows = open_windows(claim.claimed_at, truth.fetched_at, truth.posted_at, lags=lags, previous=looks.previous)
     counted = dict(truth.standing_since_claim.by_metric)
     metrics = {
         metric: rules.weigh(metric, claimed, counted[metric], lagging=metric in windows)
@@ -203,10 +203,7 @@ def judge(
     }
     if not metrics:
         raise ValueError("a claim names at least one figure")
-    if impossible:
-        decision = _Decision(Status.INVALID_CLAIM, trust_effect=TrustEffect.INACCURATE)
-    else:
-        decision = _decide(claim, metrics, truth, rules, windows, lags, looks)
+    decision = _decide(claim, metrics, truth, rules, windows, lags, looks, impossible)
     known = sum(figure.truth is not None for figure in metrics.values())
     delay = truth.fetched_at - claim.claimed_at
     case = sentences.Case(
@@ -217,9 +214,7 @@ def judge(
         level=decision.level,
         metrics=metrics,
         confidence=half_even(Fraction(known, len(metrics)), 3),
-        explanation=f"{case.claimed}. {impossible}"
-        if impossible
-        else _explain(decision, case, truth, rules, lags, looks),
+        explanation=_explain(decision, case, truth, rules, lags, looks, impossible),
         next_look_at=decision.next_look_at,
         trust_effect=decision.trust_effect,
     )
@@ -233,12 +228,22 @@ def money_at_risk(verdict: Verdict, rates: Rates) -> Decimal | None:
     return worth({name: gap for name, gap in over.items() if gap}, rates)
 
 
-def _open_windows(claim: Claim, truth: Truth, lags: Mapping[str, Lag]) -> dict[str, datetime]:
-    """The metrics that lag at this fetch, with the moment from which they no longer do."""
+def open_windows(
+    claimed_at: datetime,
+    fetched_at: datetime,
+    posted_at: datetime | None,
+    *,
+    lags: Mapping[str, Lag],
+    previous: Collection[str],
+) -> dict[str, datetime]:
+    """The metrics that lag at this fetch, with the moment from which they no longer do: none once an earlier look was
+    TOO_EARLY (`previous`), since this one came when the last window had ended."""
+    if Status.TOO_EARLY in previous:
+        return {}
     windows = {}
     for metric, lag in lags.items():
-        since = truth.posted_at if lag.basis == LagBasis.POST_AGE else claim.claimed_at
-        if since and truth.fetched_at < (end := since + timedelta(hours=lag.hours)):
+        since = posted_at if lag.basis == LagBasis.POST_AGE else claimed_at
+        if since and fetched_at < (end := since + timedelta(hours=lag.hours)):
             windows[metric] = end
     return windows
 
@@ -251,9 +256,10 @@ def _decide(
     windows: Mapping[str, datetime],
     lags: Mapping[str, Lag],
     looks: Looks,
+    impossible: str,
 ) -> _Decision:
     """The first status that holds, in the order of the module's docstring."""
-    if any(figure.claimed > rules.impossible_above for figure in metrics.values()):
+    if impossible or any(figure.claimed > rules.impossible_above for figure in metrics.values()):
         return _Decision(Status.INVALID_CLAIM, trust_effect=TrustEffect.INACCURATE)
     if truth.availability == Availability.MISSING:
         if not looks.previous or looks.previous[-1] != Status.POST_MISSING:
@@ -297,9 +303,17 @@ def _awaiting_access(claim: Claim, truth: Truth) -> _Decision:
 
 
 def _explain(
-    decision: _Decision, case: sentences.Case, truth: Truth, rules: Rules, lags: Mapping[str, Lag], looks: Looks
+    decision: _Decision,
+    case: sentences.Case,
+    truth: Truth,
+    rules: Rules,
+    lags: Mapping[str, Lag],
+    looks: Looks,
+    impossible: str,
 ) -> str:
     match decision.status:
+        case Status.INVALID_CLAIM if impossible:
+            return f"{case.claimed}. {impossible}"
         case Status.INVALID_CLAIM:
             return sentences.impossible_claim(case, rules.impossible_above)
         case Status.POST_MISSING:

@@ -14,11 +14,12 @@ they are the gap. They are shown beside it; the level is decided by the whole ga
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from platforms.metrics import LagBasis, definition_id
-from reconciliation.comparison import Status
+from platforms.metrics import definition_id
+from reconciliation.comparison import open_windows
+from reconciliation.receipts import read_lags
 
 _STEPS = ((10**9, 10**8), (10**6, 10**5), (10**4, 10**3), (10**3, 10**2))
 """From which figure on, and in which steps, platforms show counts in short: 1.2B, 1.2M, 12K or 12.4K, 1.2K."""
@@ -62,16 +63,13 @@ class Look:
             return None
         days = {self.claimed_at.date(), self.fetched_at.date()}
         changed = len({definition_id(self.platform, metric, day) for day in days}) > 1
-        return explain(claimed, claimed - difference, definition_changed=changed, lagging=self._lags(metric))
+        return explain(claimed, claimed - difference, definition_changed=changed, lagging=metric in self._windows())
 
-    def _lags(self, metric: str) -> bool:
-        if not self.terms or Status.TOO_EARLY in self.terms["previous"]:
-            return False
-        for basis, hours in self.terms["lags"].get(metric, {}).items():
-            since = self.posted_at if basis == LagBasis.POST_AGE else self.claimed_at
-            if since and self.fetched_at < since + timedelta(hours=hours):
-                return True
-        return False
+    def _windows(self) -> Mapping[str, datetime]:
+        if not self.terms:
+            return {}
+        times = self.claimed_at, self.fetched_at, self.posted_at
+        return open_windows(*times, lags=read_lags(self.terms), previous=self.terms["previous"])
 
 
 def _half_step(claimed: int) -> int:

@@ -91,6 +91,12 @@ def lags_text(lags: Mapping[str, Lag]) -> str:
     return json.dumps({metric: {lag.basis: lag.hours} for metric, lag in lags.items()})
 
 
+def read_lags(told: Mapping[str, Any]) -> dict[str, Lag]:
+    """The windows that `KeptTerms.as_json` wrote, by metric."""
+    lags = told["lags"].items()
+    return {metric: Lag(LagBasis(basis), hours) for metric, lag in lags for basis, hours in lag.items()}
+
+
 class Recorded(NamedTuple):
     """A verdict with what it was drawn from, as the database has it.
 
@@ -258,6 +264,6 @@ def _read_rules(text: bytes) -> tuple[Rules, Mapping[str, Lag], Rates]:
         )
         for metric, limits in told["thresholds"].items()
     }
-    lags = {metric: Lag(LagBasis(basis), hours) for metric, lag in told["lags"].items() for basis, hours in lag.items()}
+    lags = read_lags(told)
     rates = Rates(**{name: Decimal(rate) for name, rate in told["rates"].items()})
     return Rules(told["version"], thresholds, told["impossible_above"]), lags, rates

@@ -6,7 +6,6 @@ from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Case, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 
 from affiliates.admin import actor
@@ -66,15 +65,9 @@ def ask_and_override(pages: RowAdmin, request: HttpRequest, queryset: QuerySet[A
             request, verdicts, lambda row: override(verdict_id=row.pk, by=by, **decision), "decided otherwise"
         )
         return None
-    context = {
-        **pages.admin_site.each_context(request),
-        "title": "Decide otherwise",
-        "opts": pages.opts,
-        "rows": [(verdict, post_title(verdict)) for verdict in verdicts],
-        "form": form,
-        "checkbox": ACTION_CHECKBOX_NAME,
-    }
-    return TemplateResponse(request, "admin/reconciliation/reconciliationlog/override.html", context)
+    rows = [(verdict, post_title(verdict)) for verdict in verdicts]
+    template = "admin/reconciliation/reconciliationlog/override.html"
+    return pages.own_page(request, template, title="Decide otherwise", rows=rows, form=form)
 
 
 class WordsInline(ClosedInline):
@@ -142,12 +135,5 @@ class DisputeAdmin(ClosedAdmin):
                 request, disputes, lambda row: disputing.decide(dispute_id=row.pk, by=by, **decision), "decided"
             )
             return None
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Decide",
-            "opts": self.opts,
-            "rows": [(dispute, title_in_short(dispute.verdict.post)) for dispute in disputes],
-            "form": form,
-            "checkbox": ACTION_CHECKBOX_NAME,
-        }
-        return TemplateResponse(request, "admin/reconciliation/dispute/decide.html", context)
+        rows = [(dispute, title_in_short(dispute.verdict.post)) for dispute in disputes]
+        return self.own_page(request, "admin/reconciliation/dispute/decide.html", title="Decide", rows=rows, form=form)

@@ -8,7 +8,6 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
@@ -108,13 +107,12 @@ class RuleSetAdmin(ClosedAdmin):
         return self._page(request, form)
 
     def _page(self, request: HttpRequest, form: RuleForm, rehearsed: Rehearsed | None = None) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"Rules, version {form.ruleset.version + 1}",
-            "opts": self.opts,
-            "form": form,
-            "campaigns": len({cell["key"] for cell in form.ruleset.cells if cell["scope"] == "campaign"}),
-            "rehearsed": rehearsed,
-            "is_cut": rehearsed and rehearsed.verdicts == REHEARSED_AT_MOST,
-        }
-        return TemplateResponse(request, "admin/reconciliation/ruleset/write.html", context)
+        return self.own_page(
+            request,
+            "admin/reconciliation/ruleset/write.html",
+            title=f"Rules, version {form.ruleset.version + 1}",
+            form=form,
+            campaigns=len({cell["key"] for cell in form.ruleset.cells if cell["scope"] == "campaign"}),
+            rehearsed=rehearsed,
+            is_cut=rehearsed and rehearsed.verdicts == REHEARSED_AT_MOST,
+        )

@@ -8,7 +8,6 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 
 from affiliates.admin import actor
@@ -79,15 +78,9 @@ class JobAdmin(LookedAtAdmin):
             )
             self.message_user(request, f"Discarded: {discarded}.", messages.SUCCESS)
             return None
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Discard with a reason",
-            "opts": self.opts,
-            "rows": [(job, post_title(job)) for job in chosen],
-            "form": form,
-            "checkbox": ACTION_CHECKBOX_NAME,
-        }
-        return TemplateResponse(request, "admin/reconciliation/job/discard.html", context)
+        rows = [(job, post_title(job)) for job in chosen]
+        template = "admin/reconciliation/job/discard.html"
+        return self.own_page(request, template, title="Discard with a reason", rows=rows, form=form)
 
 
 class RunJobInline(ClosedInline):

@@ -354,8 +354,7 @@ class CampaignForecast(GenericAPIView[Any]):
         """What the planned looks of the coming week need of the call budgets, by platform."""
         user: Any = request.user
         campaign = get_object_or_404(Campaign.objects.visible_to(user), pk=campaign_id)
-        if not Campaign.objects.for_advertiser_side(user).filter(pk=campaign_id).exists():
-            raise NotAllowedError("Only staff and this advertiser's people may see this.")
+        _check_advertiser_side(user, campaign_id)
         planned = {"campaign": campaign.pk, "platforms": forecasts(campaign=campaign)}
         return Response(self.get_serializer(planned).data)
 
@@ -428,8 +427,7 @@ class ResultReceipt(GenericAPIView[Any]):
         user: Any = request.user
         verdicts = ReconciliationLog.objects.visible_to(user).select_related("post", "sealed__block")
         verdict = get_object_or_404(verdicts, pk=result_id)
-        if not Campaign.objects.for_advertiser_side(user).filter(pk=verdict.post.campaign_id).exists():
-            raise NotAllowedError("Only staff and this advertiser's people may see this.")
+        _check_advertiser_side(user, verdict.post.campaign_id)
         receipt = Recording().receipts([verdict.pk])[verdict.pk]
         sealed = getattr(verdict, "sealed", None)
         shown = {
@@ -484,6 +482,12 @@ def _campaign(user: User, pk: UUID) -> Campaign:
     if campaign is None:
         raise no_campaign(ClaimRefusedError)
     return campaign
+
+
+def _check_advertiser_side(user: User, campaign_id: UUID) -> None:
+    """Raises NotAllowedError for who sees a campaign from another side."""
+    if not Campaign.objects.for_advertiser_side(user).filter(pk=campaign_id).exists():
+        raise NotAllowedError("Only staff and this advertiser's people may see this.")
 
 
 def no_campaign(refusal: type[DomainError]) -> DomainError:

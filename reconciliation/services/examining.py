@@ -178,16 +178,7 @@ def impossible(looks: "Sequence[Look]", ruleset: RuleSet) -> dict[UUID, str]:
     around = background_of(claim.id for look in looks for claim in look.claims)
     said = {}
     for look in looks:
-        found = look.snapshot
-        seen = Seen(
-            found.views,
-            found.clicks,
-            found.conversions,
-            found.likes,
-            found.comments,
-            found.followers,
-            found.disclosed,
-        )
+        seen = Seen._make(getattr(look.snapshot, name) for name in Seen._fields)
         for claim in look.claims:
             claimed = Figures(claim.views, claim.clicks, claim.conversions)
             noticed = rules.examine(facts(claimed, claim.claimed_at, seen, around[claim.id]))

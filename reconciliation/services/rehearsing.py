@@ -98,7 +98,7 @@ class Candidate:
         lags = dict(kept_lags(receipt)) | self._views_lag(inputs["platform"], rules.views_lag_h)
         impossible = next((noticed[name] for name in noticed if name in self.impossible), "")
         verdict = judged_by(receipt, rules, lags, impossible=impossible)
-        is_alert = verdict.next_look_at is None and verdict.status == Status.DISCREPANCY and verdict.level in OVER_LIMIT
+        is_alert = _is_alert(verdict.status, verdict.level, verdict.next_look_at)
         return _word(verdict.status, verdict.level), is_alert, verdict.explanation
 
 
@@ -137,11 +137,7 @@ def _count(
         return
     stands = receipt["outcome"]
     before = _word(stands["status"], stands["discrepancy_level"])
-    was_alert = (
-        stands["next_look_at"] is None
-        and stands["status"] == Status.DISCREPANCY
-        and stands["discrepancy_level"] in OVER_LIMIT
-    )
+    was_alert = _is_alert(stands["status"], stands["discrepancy_level"], stands["next_look_at"])
     after, is_alert, explanation = candidate.judge(receipt, noticed)
     so_far.alerts_more += is_alert and not was_alert
     so_far.alerts_fewer += was_alert and not is_alert
@@ -150,6 +146,11 @@ def _count(
         if len(so_far.cases) < CASES_SHOWN:
             post_id = UUID(stands["post_id"])
             so_far.cases.append(Case(verdict_id, post_id, before, after, explanation))
+
+
+def _is_alert(status: str, level: str | None, next_look_at: object) -> bool:
+    """Whether an alert follows from a verdict: one that counts and is over a limit."""
+    return next_look_at is None and status == Status.DISCREPANCY and level in OVER_LIMIT
 
 
 def _word(status: str, level: str | Level | None) -> Word:
